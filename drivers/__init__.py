@@ -1,0 +1,1 @@
+"""Machines: one driver for each wire, one link around any of them."""

@@ -1,0 +1,1 @@
+"""The lab itself: what it owns, what it promises, what happened."""

@@ -1,0 +1,1 @@
+"""Everything that wants time on a resource."""

@@ -1,0 +1,1 @@
+"""Members, organisations, projects, certifications, and how they get in."""

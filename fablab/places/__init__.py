@@ -1,0 +1,1 @@
+"""Resources, opening hours, materials and spools."""

@@ -1,0 +1,1 @@
+"""Machine files: kept once, analysed once, admitted machine by machine."""

@@ -1,0 +1,1 @@
+"""The door: pages, API, command line, and the one composition root."""
