@@ -1,0 +1,81 @@
+"""Peers: software this project did not write, each in a cached virtual environment of its own.
+
+`peer_venv("octoprint")` answers the folder `.peers/octoprint` in the repository (or below `FABLAB_PEERS`), made on
+first use and made again when its specification below changes or a build was cut short. Tests run in parallel, so
+building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them ahead of time.
+
+OctoPrint brings C extensions: building it needs gcc and the Python headers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What pip is given, word for word. printrun's own requirements want wx, which only its windows need.
+PEERS: dict[str, tuple[str, ...]] = {
+    "octoprint": ("OctoPrint==1.11.8",),
+    "printrun": ("--no-deps", "printrun==2.2.0", "pyserial==3.5"),
+}
+
+# Settings of the running tests that would change, or break, somebody else's program.
+_LEAKS = (
+    "PYTHONPATH",
+    "PYTHONWARNINGS",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+    "COVERAGE_PROCESS_START",
+)
+
+
+def peer_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a peer's process: ours without what would leak into its interpreter."""
+    env = {k: v for k, v in os.environ.items() if k not in _LEAKS and not k.startswith(("COVERAGE_", "COV_"))}
+    return env | dict(extra or {})
+
+
+def peers_folder() -> Path:
+    return Path(os.environ.get("FABLAB_PEERS") or ROOT / ".peers").absolute()
+
+
+def peer_venv(name: str) -> Path:
+    """The folder of the peer's environment, built if need be; `KeyError` for a peer not in `PEERS`."""
+    wanted = "\n".join((sys.version, *PEERS[name]))
+    folder = peers_folder() / name
+    stamp = folder / ".spec"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            _build(folder, PEERS[name])
+            stamp.write_text(wanted)  # last, so that a build cut short carries no stamp
+    return folder
+
+
+def _build(folder: Path, spec: tuple[str, ...]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    python = base if base.is_file() else Path(sys.executable)
+    _run([str(python), "-m", "venv", str(folder)])
+    _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input", *spec])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, env=peer_env(), capture_output=True, text=True, check=False, timeout=1200)
+    if done.returncode:
+        raise RuntimeError(
+            f"{' '.join(command)} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}"[-6000:]
+        )
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or PEERS:
+        print(f"{each}: {peer_venv(each)}", flush=True)
