@@ -1,0 +1,195 @@
+"""devices.toml: what is understood, and what each mistake is answered with."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from drivers.config import (
+    ConfigError,
+    DeviceConfig,
+    ManualOptions,
+    MarlinOptions,
+    OctoPrintOptions,
+    Secret,
+    load,
+    parse,
+)
+
+HERE = Path("/lab/devices.toml")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def only(text: str, **environ: str) -> DeviceConfig:
+    (device,) = parse(text, HERE, environ=environ).values()
+    return device
+
+
+def test_a_marlin_table_gives_typed_options_with_defaults() -> None:
+    device = only('[devices.mk3s]\ndriver = "marlin"\nport = "/dev/ttyUSB0"\nserial_number = "CZ1"')
+    assert device.name == "mk3s"
+    assert device.options == MarlinOptions(port="/dev/ttyUSB0", baud=115200)
+    assert (device.mock, device.speed, device.serial_number, device.source) == (False, 1.0, "CZ1", HERE)
+
+
+def test_a_mock_takes_a_speed_and_no_port() -> None:
+    device = only('[devices.demo]\ndriver = "marlin"\nmock = true\nspeed = 200')
+    assert device.mock
+    assert device.speed == 200.0
+    assert device.options == MarlinOptions()
+
+
+def test_a_manual_table_may_say_how_long_work_takes() -> None:
+    assert only('[devices.a]\ndriver = "manual"').options == ManualOptions()
+    assert only('[devices.a]\ndriver = "manual"\nestimate_s = 60').options == ManualOptions(estimate_s=60.0)
+
+
+OCTO = '[devices.o]\ndriver = "octoprint"\nurl = "http://octopi.local:5000/"\n'
+
+
+def test_an_api_key_may_stand_in_the_file_or_in_the_environment() -> None:
+    expected = OctoPrintOptions(url="http://octopi.local:5000", api_key=Secret("K1"))
+    assert only(OCTO + 'api_key = "K1"').options == expected
+    assert only(OCTO + 'api_key_env = "OCTO"', OCTO="K1").options == expected
+
+
+def test_an_api_key_file_is_looked_for_beside_devices_toml(tmp_path: Path) -> None:
+    (tmp_path / "o.key").write_text("K2\n")
+    (tmp_path / "devices.toml").write_text(OCTO + 'api_key_file = "o.key"')
+    options = load(tmp_path / "devices.toml")["o"].options
+    assert isinstance(options, OctoPrintOptions)
+    assert options.api_key.reveal() == "K2"
+
+
+def test_a_secret_never_shows_itself() -> None:
+    device = only(OCTO + 'api_key = "hunter2"')
+    assert "hunter2" not in f"{device!r} {device} {device.options!r} {Secret('hunter2')}"
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+def test_fingerprints_are_equal_for_equal_settings_only() -> None:
+    text = '[devices.demo]\ndriver = "marlin"\nmock = true\nspeed = {}'
+    assert only(text.format(2)).fingerprint == only(text.format(2)).fingerprint
+    assert only(text.format(2)).fingerprint != only(text.format(3)).fingerprint
+
+
+def test_an_empty_file_has_no_devices() -> None:
+    assert parse("", HERE) == {}
+
+
+MISTAKES = {
+    "not toml": ("devices = [", ["not valid TOML", "line 1"]),
+    "foreign table": ("[printers.a]\n", ["[printers]", "[devices.NAME]"]),
+    "devices is a value": ("devices = 3", ["devices", "[devices.NAME]"]),
+    "device is a value": ("[devices]\na = 3", ["[devices.a]", "must be a table"]),
+    "bad name": ('[devices."../x"]\ndriver="manual"', ["[devices.../x]", "rename"]),
+    "no driver": ("[devices.a]\n", ["[devices.a]", "driver: missing", "marlin"]),
+    "unknown driver": ('[devices.a]\ndriver="merlin"', ["driver: 'merlin'", "marlin"]),
+    "driver not text": ("[devices.a]\ndriver=[1]", ["driver: [1]"]),
+    "misspelt key": ('[devices.a]\ndriver="marlin"\nbuad=1', ["buad: unknown key", "did you mean baud?"]),
+    "foreign key": ('[devices.a]\ndriver="manual"\nxyzzy=1', ["xyzzy: unknown key", "estimate_s"]),
+    "wrong type": (
+        '[devices.a]\ndriver="marlin"\nport="/dev/a"\nbaud="x"',
+        ["baud: expected `int`, got `str`"],
+    ),
+    "no port": ('[devices.a]\ndriver="marlin"', ["port: missing", "/dev/serial/by-id/"]),
+    "relative port": ('[devices.a]\ndriver="marlin"\nport="ttyUSB0"', ["port: 'ttyUSB0'", "absolute"]),
+    "odd baud": ('[devices.a]\ndriver="marlin"\nport="/dev/a"\nbaud=7', ["baud: 7", "115200"]),
+    "mock with port": ('[devices.a]\ndriver="marlin"\nmock=true\nport="/dev/a"', ["port: a mock"]),
+    "mock without a mock": (
+        '[devices.a]\ndriver="manual"\nmock=true',
+        ["mock: the manual driver has no mock"],
+    ),
+    "speed of a real machine": ('[devices.a]\ndriver="manual"\nspeed=2', ["speed: only a mock"]),
+    "absurd speed": ('[devices.a]\ndriver="marlin"\nmock=true\nspeed=0', ["speed: 0", "0.1"]),
+    "speed is not a number": ('[devices.a]\ndriver="marlin"\nmock=true\nspeed=nan', ["speed: nan"]),
+    "absurd estimate": ('[devices.a]\ndriver="manual"\nestimate_s=-1', ["estimate_s: must be"]),
+    "no url": ('[devices.a]\ndriver="octoprint"\napi_key="k"', ["url: missing"]),
+    "bad url": ('[devices.a]\ndriver="octoprint"\napi_key="k"\nurl="ftp://x"', ["url: must be http"]),
+    "no key": (OCTO, ["[devices.o]", "api_key: missing", "api_key_file"]),
+    "two keys": (OCTO + 'api_key="a"\napi_key_env="b"', ["given 2 times (api_key, api_key_env)"]),
+    "key file missing": (OCTO + 'api_key_file="no.key"', ["api_key_file: /lab/no.key cannot be read"]),
+    "variable not set": (
+        OCTO + 'api_key_env="OCTO"',
+        ["api_key_env: holds no usable key", "set the variable OCTO"],
+    ),
+    "key with a blank": (OCTO + 'api_key="a b"', ["api_key: holds no usable key"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_answered_with_file_place_and_remedy(text: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, HERE, environ={})
+    assert str(caught.value).startswith("/lab/devices.toml: ")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_password_in_a_url_is_not_repeated_in_the_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('[devices.a]\ndriver="octoprint"\napi_key="k"\nurl="http://me:hunter2@x"', HERE)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_two_machines_on_one_port_are_named_both_even_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "tty").write_text("")
+    (tmp_path / "by-id").symlink_to(tmp_path / "tty")
+    text = "".join(
+        f'[devices.{name}]\ndriver = "marlin"\nport = "{tmp_path / port}"\n'
+        for name, port in {"a": "tty", "b": "by-id"}.items()
+    )
+    with pytest.raises(ConfigError, match=r"\[devices.a\] and \[devices.b\]: port: both name .*/tty"):
+        parse(text, HERE)
+
+
+def test_mocks_and_other_kinds_of_machines_share_no_port() -> None:
+    text = (
+        "".join(f'[devices.{n}]\ndriver = "marlin"\nmock = true\n' for n in "ab")
+        + '[devices.c]\ndriver="manual"'
+    )
+    assert list(parse(text, HERE)) == ["a", "b", "c"]
+
+
+def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; copy devices\.example\.toml"):
+        load(tmp_path / "devices.toml")
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path / "devices.toml")
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").write_bytes(b"#" * 1_000_001)
+    with pytest.raises(ConfigError, match="larger than 1 MB"):
+        load(tmp_path / "devices.toml")
+
+
+def test_the_example_file_is_valid_and_shows_every_driver(tmp_path: Path) -> None:
+    text = (ROOT / "devices.example.toml").read_text()
+    live = load(ROOT / "devices.example.toml")
+    assert {d.driver for d in live.values()} == {"marlin", "manual"}
+    uncommented = "\n".join(line.removeprefix("# ") if _is_toml(line) else line for line in text.splitlines())
+    (tmp_path / "ender.key").write_text("KEY")
+    everything = parse(uncommented, tmp_path / "devices.toml")
+    assert {d.driver for d in everything.values()} == {"marlin", "octoprint", "manual"}
+    for key in ("port", "baud", "mock", "speed", "api_key_file", "api_key_env", "api_key", "estimate_s"):
+        assert key in text
+
+
+def _is_toml(line: str) -> bool:
+    if not line.startswith(("# [", "# driver =", "# url =", "# api_key_file =", "# serial_number =")):
+        return False
+    tomllib.loads(line.removeprefix("# "))
+    return True
