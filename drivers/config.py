@@ -67,7 +67,7 @@ class OctoPrintOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManualOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`estimate_s`: how long a piece of work usually takes when nothing better is known; None shows no fraction."""
+    """`estimate_s`: how long a piece of work usually takes; None shows no fraction."""
 
     estimate_s: float | None = None
 
@@ -76,7 +76,7 @@ Options = MarlinOptions | OctoPrintOptions | ManualOptions
 
 
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of devices.toml. `speed` is a mock's time factor; `serial_number` pins the one right machine."""
+    """One table of devices.toml. `speed` is a mock's time factor; `serial_number` the one right machine."""
 
     name: str
     driver: str

@@ -81,7 +81,7 @@ def test_an_empty_file_has_no_devices() -> None:
 
 
 MISTAKES = {
-    "not toml": ("devices = [", ["not valid TOML", "line 1"]),
+    "not toml": ("devices = ?\n", ["not valid TOML", "line 1"]),
     "foreign table": ("[printers.a]\n", ["[printers]", "[devices.NAME]"]),
     "devices is a value": ("devices = 3", ["devices", "[devices.NAME]"]),
     "device is a value": ("[devices]\na = 3", ["[devices.a]", "must be a table"]),
