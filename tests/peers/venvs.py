@@ -1,8 +1,8 @@
 """Peers: software this project did not write, each in a cached virtual environment of its own.
 
-`peer_venv("octoprint")` answers the folder `.peers/octoprint` in the repository (or below `FABLAB_PEERS`), made on
-first use and made again when its specification below changes or a build was cut short. Tests run in parallel, so
-building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them ahead of time.
+`peer_venv("octoprint")` answers the folder `.peers/octoprint` in the repository (or below `FABLAB_PEERS`),
+made on first use and made again when its specification below changes or a build was cut short. Tests run in
+parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them ahead of time.
 
 OctoPrint brings C extensions: building it needs gcc and the Python headers.
 """
@@ -26,14 +26,7 @@ PEERS: dict[str, tuple[str, ...]] = {
 }
 
 # Settings of the running tests that would change, or break, somebody else's program.
-_LEAKS = (
-    "PYTHONPATH",
-    "PYTHONWARNINGS",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "VIRTUAL_ENV",
-    "COVERAGE_PROCESS_START",
-)
+_LEAKS = ("PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 
 
 def peer_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -71,9 +64,10 @@ def _build(folder: Path, spec: tuple[str, ...]) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, env=peer_env(), capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode:
-        raise RuntimeError(
-            f"{' '.join(command)} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}"[-6000:]
-        )
+        said = f"{done.stdout}
+{done.stderr}"[-6000:]
+        raise RuntimeError(f"{' '.join(command)} failed ({done.returncode}):
+{said}")
 
 
 if __name__ == "__main__":
