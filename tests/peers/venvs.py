@@ -2,7 +2,7 @@
 
 `peer_venv("octoprint")` answers the folder `.peers/octoprint` in the repository (or below `FABLAB_PEERS`),
 made on first use and made again when its specification below changes or a build was cut short. Tests run in
-parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them ahead of time.
+parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them in advance.
 
 OctoPrint brings C extensions: building it needs gcc and the Python headers.
 """
@@ -64,10 +64,8 @@ def _build(folder: Path, spec: tuple[str, ...]) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, env=peer_env(), capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode:
-        said = f"{done.stdout}
-{done.stderr}"[-6000:]
-        raise RuntimeError(f"{' '.join(command)} failed ({done.returncode}):
-{said}")
+        said = f"{done.stdout}\n{done.stderr}"[-6000:]
+        raise RuntimeError(f"{' '.join(command)} failed ({done.returncode}):\n{said}")
 
 
 if __name__ == "__main__":
