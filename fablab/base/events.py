@@ -1,8 +1,8 @@
 """What happened, told to whoever listens in this process: said after the commit, never before.
 
-An event says only which thing changed; a listener that wants more reads it for itself, and so never shows a
-state that is already over. There is no asyncio here: callbacks run in the publishing thread and must be quick;
-the web hands them to its loop.
+An event says only which thing changed; a listener that wants more reads it for itself, and so never shows
+a state that is already over. There is no asyncio here: callbacks run in the publishing thread and must be
+quick; the web hands them to its loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`topic` is the kind of thing ("job", "machine"), `id` which one, `name` what happened to it ("queued")."""
+    """`topic` is the kind of thing ("job"), `id` which one, `name` what happened to it ("queued")."""
 
     topic: str
     id: str | int
@@ -41,7 +41,7 @@ class Bus:
         self._callbacks: dict[object, Callback] = {}
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call `callback` with every event from now on, until the function returned is called (twice is fine)."""
+        """Call `callback` with every event from now on. The answer ends it, and may be called twice."""
         key = object()  # the same callback may be subscribed twice, and each subscription ends by itself
         with self._lock:
             self._callbacks[key] = callback
@@ -55,8 +55,8 @@ class Bus:
     def publish(self, events: Iterable[Event]) -> None:
         """Each event in order, each to every callback in order of subscription.
 
-        A callback that raises is logged and the others still hear. Events published by two threads at once may
-        interleave; those of one call keep their order.
+        A callback that raises is logged and the others still hear. Events published by two threads at once
+        may interleave; those of one call keep their order.
         """
         for event in events:
             with self._lock:

@@ -99,7 +99,7 @@ def intersect(a: Sequence[Interval], b: Sequence[Interval]) -> Intervals:
 
 
 def subtract(a: Sequence[Interval], b: Sequence[Interval]) -> Intervals:
-    """The instants in `a` but not in `b`. Both are sorted and disjoint, as `merge` gives them; so is the answer."""
+    """The instants in `a` but not in `b`. Both sorted and disjoint, as `merge` gives; so is the answer."""
     left: list[Interval] = []
     j = 0
     for piece in a:
@@ -205,7 +205,8 @@ def _end_of_gap(local: datetime, zone: ZoneInfo) -> datetime:
 class Hours:
     """When a place is open: weekly rules, days that differ, and closures that win over both.
 
-    `zone` is a ZoneInfo or its IANA name (`tz` is always the ZoneInfo). Days are expanded once and kept. ValueError for an unknown zone and for two exceptions on one day.
+    `zone` is a ZoneInfo or its IANA name (`tz` is always the ZoneInfo). Days are expanded once and kept.
+    Raises ValueError for an unknown zone and for two exceptions on one day.
     """
 
     zone: ZoneInfo | str
@@ -308,8 +309,8 @@ def parse_rules(text: str) -> tuple[WeeklyRule, ...]:
     """Weekly rules from words: `"Tue-Sat 09:00-12:30, 14:00-19:00; Sun 10:00-13:00"`.
 
     A line is days, then hours; lines part at `;` or a line break. Days are English or French, three letters
-    or more, as a list or a range (`Mon, Wed-Fri`; `Sat-Mon` goes round the week's end). Times are `9:00`, `14h`
-    or `24:00`. Raises `Invalid` (field "hours"): its code says what is wrong, its fact `text` quotes it. Codes:
+    or more, as a list or a range (`Mon, Wed-Fri`; `Sat-Mon` goes round the week's end). Times are `9:00`,
+    `14h` or `24:00`. Raises `Invalid` (field "hours"): the code says what is wrong, `text` quotes it:
     hours_empty, hours_line (no days, or no hours), hours_weekday, hours_time, hours_span, hours_overlap.
     """
     lines = [line.strip() for line in re.split(r"[;\n]", text)]

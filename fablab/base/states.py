@@ -1,7 +1,7 @@
 """State machines as literal tables: which action leads from which state to which, and nothing else.
 
-A table stands beside its enum as `STEPS: Mapping[tuple[State, str], State]`. Guards are rules of the room that
-owns the states; here is only whether the step exists.
+A table stands beside its enum as `STEPS: Mapping[tuple[State, str], State]`. Guards are rules of the room
+that owns the states; here is only whether the step exists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ S = TypeVar("S", bound=StrEnum)
 
 
 def step(table: Mapping[tuple[S, str], S], now: S, action: str) -> S:
-    """The state after `action`. Raises `BadStep` with the facts `states` (the enum's name), `state`, `action`."""
+    """The state after `action`. Raises `BadStep` with facts `states` (the enum's name), `state`, `action`."""
     after = table.get((now, action))
     if after is None:
         raise BadStep(states=type(now).__name__, state=now.value, action=action)
@@ -24,7 +24,7 @@ def step(table: Mapping[tuple[S, str], S], now: S, action: str) -> S:
 
 
 def actions(table: Mapping[tuple[S, str], S], now: S) -> tuple[str, ...]:
-    """What can be done from here, in the table's order: the buttons a page may show. Empty in a last state."""
+    """What can be done from here, in the table's order: the buttons a page may show. None in a last state."""
     return tuple(action for state, action in table if state is now)
 
 
