@@ -1,0 +1,197 @@
+"""Marlin over serial: numbered and checksummed lines, one `ok` each, streamed from this side.
+
+words     what a line means, how a line is framed        (pure)
+talk      which line goes next, what is sent again       (no wire, no clock)
+program   the file, one harmless command after the other
+job       the program being streamed, and how it ended
+worker    the thread that owns the port
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from drivers.lines import Lines
+from drivers.marlin.program import Program
+from drivers.marlin.worker import Habits, Journal, Limits, Worker
+from fablab.base.clock import Clock, SystemClock
+from fablab.device import (
+    Capability,
+    DeviceError,
+    DeviceRefused,
+    DeviceState,
+    Identity,
+    LinkLost,
+    Misfit,
+    Safety,
+    Status,
+)
+
+__all__ = ["Habits", "Limits", "Marlin"]
+
+T = TypeVar("T")
+
+
+class Marlin:
+    """A `fablab.device.Device`. `port` is a path (opened exclusively) or any URL pyserial takes.
+
+    `serial_number` is the UUID that must answer, where one is known; `every_s` the longest pause between two
+    statuses; `journal(line, offset)` is told from the worker thread, at most twice a second, how far the
+    file was sent; `on_pause`, `on_resume`, `on_cancel` are commands of this machine for parking;
+    `quick_stop` allows M410 and `kill` M112 as the last means of `make_safe`, both only on firmware with an
+    emergency parser; `connect` stands in for opening the port in tests.
+    """
+
+    capabilities = frozenset({Capability.START, Capability.PAUSE, Capability.CANCEL, Capability.SAFE_STOP})
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        port: str,
+        baud: int = 115200,
+        clock: Clock | None = None,
+        serial_number: str = "",
+        window: int = 1,
+        on_pause: Sequence[str] = (),
+        on_resume: Sequence[str] = (),
+        on_cancel: Sequence[str] = (),
+        quick_stop: bool = False,
+        kill: bool = False,
+        every_s: float = 1.0,
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+        connect: Callable[[], Lines] | None = None,
+    ) -> None:
+        self.name = name
+        self._clock = clock or SystemClock()
+        self._serial_number = serial_number
+        self._window = window
+        self._habits = Habits(
+            on_pause=tuple(on_pause),
+            on_resume=tuple(on_resume),
+            on_cancel=tuple(on_cancel),
+            quick_stop=quick_stop,
+            kill=kill,
+        )
+        self._every_s = every_s
+        self._limits = limits or Limits()
+        self._journal = journal
+        self._connect = connect or partial(Lines.open, port, baud)
+        self._worker: Worker | None = None
+
+    async def open(self) -> Identity:
+        """Raises LinkLost (no port, taken, no answer) or Misfit. After a program was lost, heaters go off
+        first.
+        """
+        if self._worker and self._worker.is_alive():
+            raise DeviceRefused(f"{self.name} is open already")
+        before = self._worker.job if self._worker else None
+        worker = self._worker = Worker(
+            name=self.name,
+            connect=self._connect,
+            clock=self._clock,
+            limits=self._limits,
+            habits=self._habits,
+            window=self._window,
+            journal=self._journal,
+            job=before if before and not before.live else None,
+            unsafe=before is not None and before.live,
+        )
+        worker.start()
+        try:
+            identity = await asyncio.wrap_future(worker.ready)
+        except asyncio.CancelledError:
+            worker.stop()
+            raise
+        if self._serial_number and identity.serial_number != self._serial_number:
+            await self.close()
+            raise Misfit(
+                f"the machine on this port is {identity.serial_number or 'nameless'}, not {self.name}"
+            )
+        return identity
+
+    async def close(self) -> None:
+        if self._worker:
+            self._worker.stop()
+            await asyncio.to_thread(self._worker.join)
+
+    async def watch(self) -> AsyncIterator[Status]:
+        """Ends with a status OFFLINE and LinkLost."""
+        worker = self._opened()
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+        key = object()
+        worker.listen(key, partial(_wake, loop, changed))
+        try:
+            while True:
+                changed.clear()
+                lost = worker.lost
+                status = worker.status()
+                yield status
+                if lost or status.state is DeviceState.OFFLINE:
+                    raise lost or worker.lost or LinkLost(f"{self.name} is not connected")
+                try:
+                    await asyncio.wait_for(changed.wait(), self._every_s)
+                except TimeoutError:
+                    continue
+        finally:
+            worker.listen(key, None)
+
+    async def start(self, program: Path, token: str) -> None:
+        """Raises DeviceRefused when another program runs, the machine has stopped, or the file cannot be
+        read.
+        """
+        worker = self._opened()
+        try:
+            opened = Program(program)
+        except OSError as error:
+            raise DeviceRefused(f"the program cannot be read: {error.strerror}") from error
+        await self._order(partial(worker.begin, token, opened))
+
+    async def pause(self) -> None:
+        """No more lines are sent; the moves already queued run out. Raises DeviceRefused when nothing
+        runs.
+        """
+        await self._order(self._opened().pause)
+
+    async def resume(self) -> None:
+        await self._order(self._opened().resume)
+
+    async def cancel(self) -> None:
+        """Heaters off now, queued moves run out; the outcome CANCELLED follows when the machine has
+        acknowledged.
+        """
+        await self._order(self._opened().cancel)
+
+    async def make_safe(self) -> Safety:
+        """Ends a running program. Answers within `limits.safe_s` and a few seconds, whatever the machine
+        does.
+        """
+        try:
+            answer: Future[Safety] = await asyncio.wait_for(
+                self._order(self._opened().make_safe), self._limits.safe_s
+            )
+            return await asyncio.wait_for(asyncio.wrap_future(answer), self._limits.safe_s + 2)
+        except (DeviceError, TimeoutError):
+            return Safety.NOT_CONFIRMED
+
+    def _opened(self) -> Worker:
+        if self._worker is None:
+            raise LinkLost(f"{self.name} is not open")
+        return self._worker
+
+    async def _order(self, act: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._opened().order(act))
+
+
+def _wake(loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+    try:
+        loop.call_soon_threadsafe(changed.set)
+    except RuntimeError:
+        return  # the watcher's loop has ended before its watch did
