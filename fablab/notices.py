@@ -27,7 +27,9 @@ class Notice(Base):
     __table_args__ = (Index("ix_notices_member_seen", "member_id", "seen_at"),)
 
 
-def tell(uow: UnitOfWork, member_id: int | None, code: str, *, claim_id: str | None = None, **facts: Fact) -> None:
+def tell(
+    uow: UnitOfWork, member_id: int | None, code: str, *, claim_id: str | None = None, **facts: Fact
+) -> None:
     """Write the notice; nobody to tell (an outage has no owner) is not an error."""
     if member_id is None:
         return

@@ -107,7 +107,9 @@ class UnitOfWork:
 class Database:
     """An engine with its writer lock, its clock and its bus; the only maker of units of work."""
 
-    def __init__(self, url: str, *, clock: Clock | None = None, bus: Bus | None = None, pool: int = 20) -> None:
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, bus: Bus | None = None, pool: int = 20
+    ) -> None:
         self.url = make_url(url)
         self.clock: Clock = clock or SystemClock()
         self.bus = bus or Bus()
@@ -173,7 +175,10 @@ def _engine(url: str, is_sqlite: bool, pool: int) -> Engine:
     if not is_sqlite:
         return create_engine(url, pool_size=pool, max_overflow=pool, pool_pre_ping=True)
     engine = create_engine(
-        url, pool_size=pool, max_overflow=pool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        url,
+        pool_size=pool,
+        max_overflow=pool,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -184,7 +189,12 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     # The driver's own implicit BEGIN is off; `_begin_sqlite` says which kind is meant.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -138,7 +138,9 @@ class Allocation(Base):
     resource: Mapped[Resource] = relationship(lazy="joined")
 
     __table_args__ = (
-        CheckConstraint("start_at <= run_start_at AND run_start_at <= run_end_at AND run_end_at <= end_at", name="order"),
+        CheckConstraint(
+            "start_at <= run_start_at AND run_start_at <= run_end_at AND run_end_at <= end_at", name="order"
+        ),
         CheckConstraint("start_at < end_at", name="span"),
         Index("ix_allocations_resource_span", "resource_id", "start_at", "end_at"),
         Index("ix_allocations_end", "end_at"),

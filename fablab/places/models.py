@@ -90,7 +90,9 @@ class Machine(Base):
 
     resource_id: Mapped[int] = mapped_column(ForeignKey("resources.id"), primary_key=True)
     device: Mapped[str | None] = mapped_column(String(80), unique=True)
-    gate: Mapped[MachineGate] = mapped_column(words(MachineGate, "machine_gate"), default=MachineGate.AWAITING_CLEAR)
+    gate: Mapped[MachineGate] = mapped_column(
+        words(MachineGate, "machine_gate"), default=MachineGate.AWAITING_CLEAR
+    )
     gate_note: Mapped[str] = mapped_column(String(300), default="")
     gate_at: Mapped[datetime]
     model: Mapped[str] = mapped_column(String(120), default="")
@@ -153,7 +155,10 @@ class Closure(Base):
     end_at: Mapped[datetime]
     name: Mapped[str] = mapped_column(String(120))
 
-    __table_args__ = (CheckConstraint("start_at < end_at", name="order"), Index("ix_closures_span", "start_at", "end_at"))
+    __table_args__ = (
+        CheckConstraint("start_at < end_at", name="order"),
+        Index("ix_closures_span", "start_at", "end_at"),
+    )
 
 
 class Material(Base):

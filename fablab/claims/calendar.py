@@ -1,0 +1,137 @@
+"""The calendar's own verbs: hold, release, trim. Nobody else writes allocations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import Conflict, NotFound
+from fablab.base.states import step
+from fablab.claims.models import CLAIM_STEPS, Allocation, AllocationState, Claim, ClaimKind, ClaimState
+from fablab.places.models import Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and when: one resource, from set-up to the moment it is free again."""
+
+    resource_id: int
+    start_at: datetime
+    run_start_at: datetime
+    run_end_at: datetime
+    end_at: datetime
+    need_id: int | None = None
+
+
+def claim(uow: UnitOfWork, claim_id: str) -> Claim:
+    row = uow.session.get(Claim, claim_id)
+    if row is None:
+        raise NotFound("claim.unknown", id=claim_id)
+    return row
+
+
+def hold(
+    uow: UnitOfWork, row: Claim, places: Sequence[Place], state: AllocationState = AllocationState.TENTATIVE
+) -> list[Allocation]:
+    """All the places or none of them. Raises `Conflict("slot_taken")` when one is no longer free.
+
+    Resource rows are locked in id order, then looked at, then written; the constraint is the backstop.
+    """
+    ordered = sorted(places, key=lambda place: (place.resource_id, place.start_at))
+    ids = sorted({place.resource_id for place in ordered})
+    uow.session.execute(
+        select(Resource.id).where(Resource.id.in_(ids)).order_by(Resource.id).with_for_update()
+    )
+    for place in ordered:
+        if not is_free(uow, place.resource_id, place.start_at, place.end_at):
+            raise Conflict("slot_taken", resource=place.resource_id)
+    rows = [
+        Allocation(
+            claim_id=row.id,
+            need_id=place.need_id,
+            resource_id=place.resource_id,
+            state=state,
+            start_at=place.start_at,
+            run_start_at=place.run_start_at,
+            run_end_at=place.run_end_at,
+            end_at=place.end_at,
+        )
+        for place in ordered
+    ]
+    uow.session.add_all(rows)
+    row.state = step(CLAIM_STEPS, row.state, "allocate")
+    uow.session.flush()
+    uow.session.expire(row, ["allocations"])
+    announce(uow, row)
+    return rows
+
+
+def release(uow: UnitOfWork, row: Claim, action: str) -> None:
+    """Give back what no run stands on: "replan" opens the claim again, "end" closes it."""
+    for allocation in list(row.allocations):
+        if allocation.run_id is None:
+            uow.session.delete(allocation)
+    row.state = step(CLAIM_STEPS, row.state, action)
+    if row.state is ClaimState.CLOSED:
+        row.closed_at = uow.now
+    uow.session.flush()
+    uow.session.expire(row, ["allocations"])
+    announce(uow, row)
+
+
+def current(row: Claim) -> list[Allocation]:
+    """What is held and not yet used up by a run that ended: the plan, not the history."""
+    return [allocation for allocation in row.allocations if allocation.run_id is None]
+
+
+def is_free(uow: UnitOfWork, resource_id: int, start: datetime, end: datetime) -> bool:
+    query = select(Allocation.id).where(
+        Allocation.resource_id == resource_id, Allocation.start_at < end, Allocation.end_at > start
+    )
+    return uow.session.scalar(query.limit(1)) is None
+
+
+def between(
+    uow: UnitOfWork, start: datetime, end: datetime, resource_ids: Sequence[int] = ()
+) -> list[Allocation]:
+    """Allocations that touch [start, end), by resource and start."""
+    query = select(Allocation).where(Allocation.start_at < end, Allocation.end_at > start)
+    if resource_ids:
+        query = query.where(Allocation.resource_id.in_(resource_ids))
+    return list(uow.session.scalars(query.order_by(Allocation.resource_id, Allocation.start_at)).unique())
+
+
+def next_on(uow: UnitOfWork, resource_id: int, kind: ClaimKind | None = None) -> Allocation | None:
+    """The first allocation of a resource on which no run stands yet and whose end is still to come."""
+    query = (
+        select(Allocation)
+        .join(Allocation.claim)
+        .where(
+            Allocation.resource_id == resource_id,
+            Allocation.run_id.is_(None),
+            Allocation.end_at > uow.now,
+            Claim.state == ClaimState.HELD,
+        )
+    )
+    if kind is not None:
+        query = query.where(Claim.kind == kind)
+    return uow.session.scalars(query.order_by(Allocation.start_at).limit(1)).unique().first()
+
+
+def trim(uow: UnitOfWork, allocation: Allocation, *, run_end_at: datetime, end_at: datetime) -> None:
+    """Make the end true. The order of the four instants is kept, whatever the run did."""
+    allocation.run_start_at = min(allocation.run_start_at, run_end_at)
+    allocation.start_at = min(allocation.start_at, allocation.run_start_at)
+    allocation.run_end_at = run_end_at
+    allocation.end_at = max(end_at, run_end_at)
+    uow.session.flush()
+    announce(uow, allocation.claim)
+
+
+def announce(uow: UnitOfWork, row: Claim) -> None:
+    uow.raise_event("claim", row.id, "changed")
+    uow.raise_event("calendar", "house", "changed")

@@ -1,0 +1,365 @@
+"""A job's use cases: draft, appraise, submit, review, cancel, and what its runs tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import delete, func, select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Refused
+from fablab.base.ids import new_id
+from fablab.base.states import step
+from fablab.claims import calendar, rules
+from fablab.claims.jobs.models import JOB_STEPS, LIVE, Job, JobState
+from fablab.claims.models import Claim, ClaimKind, ClaimState, Need
+from fablab.money import quotes
+from fablab.notices import tell
+from fablab.people import members
+from fablab.people.access import Right, allows, require
+from fablab.people.models import Audience, Member
+from fablab.places import house
+from fablab.places.models import Machine, Material, Resource, Spool, Technology
+from fablab.programs import admission
+from fablab.programs.gcode import Analysis
+from fablab.programs.models import Program
+from fablab.programs.store import Kept
+
+DRAFT_LIFE = timedelta(days=7)
+MOST_DRAFTS = 20
+PRIORITIES = (-1, 0, 1)
+
+#: How far outside its bed a printer may go: prime lines and wipes of real start sequences (MK3S: Y-3).
+MARGIN_MM = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the maker chooses beside the file. `material` is a code such as "PETG"; None takes the file's own."""
+
+    project_id: int | None = None
+    material: str | None = None
+    colour: str | None = None
+    due_at: datetime | None = None
+    priority: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraisal:
+    """What would happen on submit: where it could run, what it costs, and every reason against it."""
+
+    wish: rules.Wish
+    verdict: rules.Verdict
+    quote: quotes.Quote
+
+
+def keep_program(uow: UnitOfWork, kept: Kept, analysis: Analysis, thumbnail: str | None) -> Program:
+    """The row of a stored file; the same content twice is the same program. `thumbnail`: its media type, if any."""
+    row = uow.session.get(Program, kept.sha256)
+    if row is None:
+        row = Program(
+            sha256=kept.sha256,
+            size_bytes=kept.size_bytes,
+            kind=analysis.kind,
+            analysis=msgspec.to_builtins(analysis),
+            thumbnail=thumbnail,
+            created_at=uow.now,
+        )
+        uow.session.add(row)
+        uow.session.flush()
+    return row
+
+
+def analysis_of(program: Program) -> Analysis:
+    return msgspec.convert(program.analysis, Analysis)
+
+
+def draft(uow: UnitOfWork, program: Program, file_name: str) -> Job:
+    """A file put down and looked at; nothing is asked of the lab yet."""
+    require(uow.actor, Right.SUBMIT)
+    if uow.actor.member_id is None:
+        raise Forbidden("job.needs_member")
+    own = select(func.count()).where(Job.member_id == uow.actor.member_id, Job.state == JobState.DRAFT)
+    if (uow.session.scalar(own) or 0) >= MOST_DRAFTS:
+        raise Conflict("job.too_many_drafts", most=MOST_DRAFTS)
+    job = Job(
+        id=new_id(uow.now),
+        state=JobState.DRAFT,
+        member_id=uow.actor.member_id,
+        file_name=file_name,
+        program_sha256=program.sha256,
+        made_at=uow.now,
+    )
+    uow.session.add(job)
+    uow.session.flush()
+    return job
+
+
+def appraise(uow: UnitOfWork, job: Job, wishes: Wishes) -> Appraisal:
+    """Judge and price without writing anything. Raises `Invalid` for what cannot be understood at all."""
+    analysis = analysis_of(job.program)
+    material = _material(uow, analysis, wishes)
+    technology = Technology(analysis.kind)
+    wish = rules.Wish(
+        technology=technology,
+        nozzle_mm=analysis.nozzle_mm,
+        duration_s=analysis.duration_s,
+        weight_g=analysis.filament_g,
+        material_id=material.id if material else None,
+        material_said=wishes.material or analysis.material,
+        colour=wishes.colour or None,
+        due_at=wishes.due_at,
+    )
+    candidates = [_candidate(row, analysis) for row in house.machines(uow, technology)]
+    verdict = rules.check(wish, candidates, _context(uow, job, material))
+    usage = quotes.Usage(
+        technology=technology,
+        audience=_audience(uow, job, wishes),
+        duration_s=wish.duration_s,
+        material_id=wish.material_id,
+        weight_g=wish.weight_g,
+    )
+    quote = quotes.price(usage, quotes.prices_for(uow, usage, uow.now.date()))
+    return Appraisal(wish=wish, verdict=verdict, quote=quote)
+
+
+def submit(uow: UnitOfWork, job_id: str, wishes: Wishes) -> Job:
+    """A draft becomes a claim with a frozen price, or waits for staff when only waivable reasons stand against it.
+
+    Raises `Refused` with all refusals when one of them may not be waived.
+    """
+    job = may_change(uow, job_id)
+    if wishes.priority not in PRIORITIES:
+        raise Invalid("priority.unknown", field="priority", value=wishes.priority)
+    if wishes.priority > 0:
+        require(uow.actor, Right.OPERATE)
+    if wishes.project_id is not None:
+        members.project_for(uow, wishes.project_id, job.member_id)
+    appraisal = appraise(uow, job, wishes)
+    refusals = appraisal.verdict.refusals
+    if any(not refusal.waivable for refusal in refusals):
+        raise Refused(refusals)
+    job.state = step(JOB_STEPS, job.state, "ask_review" if refusals else "submit")
+    job.submitted_at = uow.now
+    job.material_id = appraisal.wish.material_id
+    job.colour = appraisal.wish.colour
+    job.note = wishes.note.strip()[:500]
+    job.refusals = [{"code": r.code, "waivable": r.waivable, "facts": dict(r.facts)} for r in refusals]
+    _claim(uow, job, wishes, appraisal)
+    uow.session.flush()
+    return job
+
+
+def _claim(uow: UnitOfWork, job: Job, wishes: Wishes, appraisal: Appraisal) -> Claim:
+    analysis = analysis_of(job.program)
+    project = members.project_for(uow, wishes.project_id, job.member_id) if wishes.project_id else None
+    claim = Claim(
+        id=job.id,
+        kind=ClaimKind.JOB,
+        state=ClaimState.OPEN,
+        title=job.file_name,
+        member_id=job.member_id,
+        project_id=project.id if project else None,
+        audience=_audience(uow, job, wishes),
+        project_kind=project.kind if project else None,
+        priority=wishes.priority,
+        release_at=uow.now,
+        due_at=wishes.due_at,
+        estimate_s=max(1, round(appraisal.wish.duration_s)),
+        estimate_source=analysis.duration_source,
+        attended=appraisal.wish.technology is not Technology.FDM,
+        material_id=job.material_id,
+        colour=job.colour,
+        nozzle_mm=appraisal.wish.nozzle_mm,
+        made_at=uow.now,
+    )
+    uow.session.add(claim)
+    uow.session.flush()
+    eligible, barred = appraisal.verdict.eligible, appraisal.verdict.barred
+    uow.session.add(
+        Need(
+            claim_id=claim.id,
+            quantity=1,
+            eligible=list(eligible),
+            barred={str(k): v for k, v in barred.items()},
+        )
+    )
+    quotes.freeze(uow, claim.id, appraisal.quote)
+    uow.session.flush()
+    uow.session.refresh(claim, ["needs", "allocations"])
+    calendar.announce(uow, claim)
+    return claim
+
+
+def decide(uow: UnitOfWork, job_id: str, accept: bool, why: str = "") -> Job:
+    """Staff's answer to a job in review; a waiver is written on the job with who gave it and why."""
+    require(uow.actor, Right.OPERATE)
+    job = get(uow, job_id)
+    job.state = step(JOB_STEPS, job.state, "accept" if accept else "reject")
+    job.note = f"{job.note}\n{uow.actor.name}: {why}".strip()[:500]
+    if accept:
+        calendar.claim(uow, job_id).release_at = uow.now
+    else:
+        job.ended_at = uow.now
+        calendar.release(uow, calendar.claim(uow, job_id), "end")
+    tell(
+        uow,
+        job.member_id,
+        f"job.{'accepted' if accept else 'rejected'}",
+        claim_id=job.id,
+        file=job.file_name,
+        why=why,
+    )
+    return job
+
+
+def cancel(uow: UnitOfWork, job_id: str) -> Job:
+    """Before any run: a draft, a job in review or in the plan. Running ones are stopped through their run."""
+    job = may_change(uow, job_id)
+    if job.state is JobState.ACTIVE:
+        raise Conflict("job.active")
+    _end(uow, job, "cancel")
+    return job
+
+
+def begin(uow: UnitOfWork, job_id: str) -> None:
+    job = get(uow, job_id)
+    job.state = step(JOB_STEPS, job.state, "begin")
+
+
+def end_attempt(uow: UnitOfWork, job_id: str, action: str) -> JobState:
+    """A run's end: "finish", "cancel", "retry" (nobody's fault), or "fail", which is a retry while tries are left."""
+    job = get(uow, job_id)
+    if action == "fail":
+        job.tries += 1
+        action = "retry" if job.tries < job.max_tries else "fail"
+    if action != "retry":
+        _end(uow, job, action)
+        return job.state
+    job.state = step(JOB_STEPS, job.state, "retry")
+    calendar.release(uow, calendar.claim(uow, job_id), "replan")
+    return job.state
+
+
+def _end(uow: UnitOfWork, job: Job, action: str) -> None:
+    job.state = step(JOB_STEPS, job.state, action)
+    job.ended_at = uow.now
+    row = uow.session.get(Claim, job.id)
+    if row is not None and row.state is not ClaimState.CLOSED:
+        calendar.release(uow, row, "end")
+    else:
+        uow.raise_event("claim", job.id, "changed")
+
+
+def get(uow: UnitOfWork, job_id: str) -> Job:
+    job = uow.session.get(Job, job_id)
+    if job is None:
+        raise NotFound("job.unknown", id=job_id)
+    return job
+
+
+def may_see(uow: UnitOfWork, job_id: str) -> Job:
+    """Somebody else's job does not exist for those who may not see it."""
+    job = get(uow, job_id)
+    if job.member_id != uow.actor.member_id and not allows(uow.actor, Right.SEE_ALL):
+        raise NotFound("job.unknown", id=job_id)
+    return job
+
+
+def may_change(uow: UnitOfWork, job_id: str) -> Job:
+    job = may_see(uow, job_id)
+    require(uow.actor, Right.SUBMIT if job.member_id == uow.actor.member_id else Right.OPERATE)
+    return job
+
+
+def jobs_of(uow: UnitOfWork, member_id: int, *, ended: int = 20) -> list[Job]:
+    """Live jobs, then the last ones that ended; newest first in each."""
+    mine = select(Job).where(Job.member_id == member_id)
+    live = mine.where(Job.state.in_(LIVE)).order_by(Job.made_at.desc())
+    over = mine.where(Job.state.not_in(LIVE)).order_by(Job.ended_at.desc()).limit(ended)
+    return [*uow.session.scalars(live).unique(), *uow.session.scalars(over).unique()]
+
+
+def drop_old_drafts(uow: UnitOfWork) -> int:
+    """Drafts nobody submitted within a week; the stored file stays if another job uses it."""
+    old = select(Job.id).where(Job.state == JobState.DRAFT, Job.made_at < uow.now - DRAFT_LIFE)
+    ids = list(uow.session.scalars(old))
+    uow.session.execute(delete(Job).where(Job.id.in_(ids)))
+    return len(ids)
+
+
+def weight_g(uow: UnitOfWork, job_id: str) -> float:
+    return analysis_of(get(uow, job_id).program).filament_g
+
+
+def refusals_of(job: Job) -> tuple[Refusal, ...]:
+    return tuple(msgspec.convert(job.refusals, Sequence[Refusal]))
+
+
+def quoted(quote: quotes.Quote) -> dict[str, object]:
+    return asdict(quote)
+
+
+def _material(uow: UnitOfWork, analysis: Analysis, wishes: Wishes) -> Material | None:
+    said = wishes.material or analysis.material
+    return house.material_by_code(uow, said) if said else None
+
+
+def _candidate(row: Resource, analysis: Analysis) -> rules.Candidate:
+    machine = row.machine
+    assert machine is not None
+    return rules.Candidate(
+        resource_id=row.id,
+        name=row.name,
+        gate=machine.gate,
+        nozzle_mm=machine.nozzle_mm,
+        needs_certification=machine.needs_certification,
+        admission=admission.inspect(analysis, envelope(machine, row.technology)),
+    )
+
+
+def envelope(machine: Machine, technology: Technology | None) -> admission.Envelope:
+    """What a file may do on this machine."""
+    return admission.Envelope(
+        kind=(technology or Technology.FDM).value,
+        bed_x_mm=machine.bed_x_mm,
+        bed_y_mm=machine.bed_y_mm,
+        height_mm=machine.height_mm,
+        max_nozzle_c=machine.max_nozzle_c,
+        max_bed_c=machine.max_bed_c,
+        margin_mm=MARGIN_MM,
+    )
+
+
+def _context(uow: UnitOfWork, job: Job, material: Material | None) -> rules.Context:
+    technologies, resources = members.certified_technologies(uow, job.member_id)
+    stock: dict[str, float] = {}
+    if material is not None:
+        rows = uow.session.execute(
+            select(Spool.colour, func.max(Spool.left_g))
+            .where(Spool.material_id == material.id, Spool.active)
+            .group_by(Spool.colour)
+        )
+        stock = {colour: float(left) for colour, left in rows}
+    return rules.Context(
+        now=uow.now,
+        certified_technologies=technologies,
+        certified_resources=resources,
+        operated_by_staff=allows(uow.actor, Right.OPERATE),
+        stock_g=stock,
+    )
+
+
+def _audience(uow: UnitOfWork, job: Job, wishes: Wishes) -> Audience:
+    """An organisation that pays sets the price; otherwise the member's own audience does."""
+    if wishes.project_id is not None:
+        project = members.project_for(uow, wishes.project_id, job.member_id)
+        if project.organisation is not None:
+            return project.organisation.audience
+    member = uow.session.get(Member, job.member_id)
+    assert member is not None
+    return member.audience

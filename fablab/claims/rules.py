@@ -1,0 +1,141 @@
+"""What a job must satisfy, machine by machine and as a whole: pure, all refusals at once, nothing is raised here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from fablab.base.errors import Refusal
+from fablab.places.models import MachineGate, Technology
+
+LATEST_DUE = timedelta(days=365)
+NOZZLE_TOLERANCE_MM = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for. `nozzle_mm` None: the file does not say."""
+
+    technology: Technology
+    nozzle_mm: float | None
+    duration_s: float
+    weight_g: float
+    material_id: int | None
+    material_said: str | None  # as the file or the form says it
+    colour: str | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A machine that might do it; `admission` is what the file may not do on it."""
+
+    resource_id: int
+    name: str
+    gate: MachineGate
+    nozzle_mm: float | None
+    needs_certification: bool
+    admission: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Who asks, when, and what is in stock. `stock_g`: grams left by colour of the material wished for."""
+
+    now: datetime
+    certified_technologies: frozenset[Technology]
+    certified_resources: frozenset[int]
+    operated_by_staff: bool
+    stock_g: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`barred`: resource id to the code of the first reason why not. Refusals concern the wish as a whole."""
+
+    eligible: tuple[int, ...]
+    barred: Mapping[int, str]
+    refusals: tuple[Refusal, ...]
+
+
+def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verdict:
+    """Every reason why this cannot be done, and on which machines it can."""
+    barred: dict[int, str] = {}
+    blamed: dict[str, Refusal] = {}
+    for candidate in candidates:
+        for refusal in _bars(wish, candidate, context):
+            barred.setdefault(candidate.resource_id, refusal.code)
+            blamed.setdefault(refusal.code, refusal)
+    eligible = tuple(c.resource_id for c in candidates if c.resource_id not in barred)
+    refusals = [*_wish_refusals(wish, context)]
+    if not candidates:
+        refusals.append(Refusal(code="machine.none_of_kind", facts={"technology": wish.technology.value}))
+    elif not eligible:
+        refusals.append(Refusal(code="machine.none_eligible", facts={"machines": len(candidates)}))
+        refusals.extend(blamed.values())
+    return Verdict(eligible=eligible, barred=barred, refusals=tuple(refusals))
+
+
+def _bars(wish: Wish, candidate: Candidate, context: Context) -> list[Refusal]:
+    bars: list[Refusal] = []
+    if candidate.gate is MachineGate.OUT_OF_SERVICE:
+        bars.append(Refusal(code="machine.out_of_service", facts={"machine": candidate.name}))
+    if _other_nozzle(wish, candidate):
+        bars.append(
+            Refusal(
+                code="machine.other_nozzle",
+                facts={"wanted_mm": wish.nozzle_mm, "has_mm": candidate.nozzle_mm},
+            )
+        )
+    if candidate.needs_certification and not _certified(wish, candidate, context):
+        bars.append(Refusal(code="certification.missing", facts={"technology": wish.technology.value}))
+    bars.extend(refusal for refusal in candidate.admission if not refusal.waivable)
+    return bars
+
+
+def _other_nozzle(wish: Wish, candidate: Candidate) -> bool:
+    if wish.nozzle_mm is None or candidate.nozzle_mm is None:
+        return False
+    return abs(wish.nozzle_mm - candidate.nozzle_mm) > NOZZLE_TOLERANCE_MM
+
+
+def _certified(wish: Wish, candidate: Candidate, context: Context) -> bool:
+    return (
+        context.operated_by_staff
+        or wish.technology in context.certified_technologies
+        or candidate.resource_id in context.certified_resources
+    )
+
+
+def _wish_refusals(wish: Wish, context: Context) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    if wish.due_at is not None and wish.due_at <= context.now:
+        refusals.append(Refusal(code="due.past", facts={"due": wish.due_at.isoformat()}))
+    if wish.due_at is not None and wish.due_at > context.now + LATEST_DUE:
+        refusals.append(
+            Refusal(code="due.too_far", facts={"due": wish.due_at.isoformat(), "days": LATEST_DUE.days})
+        )
+    if wish.duration_s <= 0:
+        refusals.append(Refusal(code="program.no_time"))
+    if wish.technology is Technology.FDM:
+        refusals.extend(_material_refusals(wish, context))
+    return refusals
+
+
+def _material_refusals(wish: Wish, context: Context) -> list[Refusal]:
+    if wish.material_id is None:
+        said = wish.material_said
+        return [
+            Refusal(code="material.unknown", facts={"material": said})
+            if said
+            else Refusal(code="material.missing")
+        ]
+    stock = context.stock_g
+    if wish.colour is not None and wish.colour not in stock:
+        return [Refusal(code="colour.not_in_stock", facts={"colour": wish.colour})]
+    most = stock.get(wish.colour, 0.0) if wish.colour is not None else max(stock.values(), default=0.0)
+    if most < wish.weight_g:
+        facts = {"needed_g": round(wish.weight_g, 1), "left_g": round(max(most, 0.0), 1)}
+        return [Refusal(code="material.not_enough", waivable=True, facts=facts)]
+    return []

@@ -1,0 +1,163 @@
+"""Prices: a frozen usage meets the tariff of its day and audience, and becomes lines that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+
+from sqlalchemy import or_, select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.units import CURRENCY, cents, steps_of
+from fablab.money.models import Charge, MaterialPrice, QuoteRow, Tariff
+from fablab.people.models import Audience
+from fablab.places.models import Technology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What is paid for: machine time and material."""
+
+    technology: Technology
+    audience: Audience
+    duration_s: float
+    material_id: int | None
+    weight_g: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """The price rules of one day for one usage. `hour_cents` None: no tariff, so nothing is asked."""
+
+    hour_cents: int | None
+    step_s: int
+    kilogram_cents: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """`code` is "machine_time" or "material"; `quantity` is in hours or grams; `unit_cents` per hour or kilogram."""
+
+    code: str
+    quantity: float
+    unit_cents: int
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    lines: tuple[Line, ...]
+    total_cents: int
+    currency: str = CURRENCY
+
+
+def price(usage: Usage, prices: Prices) -> Quote:
+    """Pure. Each line is rounded once, half up, and the total is the sum of the rounded lines."""
+    lines: list[Line] = []
+    if prices.hour_cents is not None:
+        hours = steps_of(usage.duration_s, prices.step_s) * prices.step_s / 3600
+        lines.append(_line("machine_time", hours, prices.hour_cents, hours * prices.hour_cents))
+    if prices.kilogram_cents is not None and usage.weight_g > 0:
+        amount = usage.weight_g / 1000 * prices.kilogram_cents
+        lines.append(_line("material", round(usage.weight_g, 2), prices.kilogram_cents, amount))
+    return Quote(lines=tuple(lines), total_cents=sum(line.amount_cents for line in lines))
+
+
+def _line(code: str, quantity: float, unit_cents: int, amount: float) -> Line:
+    return Line(code=code, quantity=quantity, unit_cents=unit_cents, amount_cents=cents(amount))
+
+
+def prices_for(uow: UnitOfWork, usage: Usage, day: date) -> Prices:
+    """The rules in force on `day`."""
+    tariff = uow.session.scalar(
+        select(Tariff)
+        .where(
+            Tariff.audience == usage.audience,
+            Tariff.technology == usage.technology,
+            Tariff.first_day <= day,
+            or_(Tariff.last_day.is_(None), Tariff.last_day >= day),
+        )
+        .order_by(Tariff.first_day.desc())
+    )
+    material = uow.session.scalar(
+        select(MaterialPrice)
+        .where(
+            MaterialPrice.material_id == usage.material_id,
+            MaterialPrice.first_day <= day,
+            or_(MaterialPrice.last_day.is_(None), MaterialPrice.last_day >= day),
+        )
+        .order_by(MaterialPrice.first_day.desc())
+    )
+    return Prices(
+        hour_cents=tariff.hour_cents if tariff else None,
+        step_s=tariff.step_s if tariff else 3600,
+        kilogram_cents=material.kilogram_cents if material else None,
+    )
+
+
+def freeze(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
+    """The promised price of a claim, once and for all."""
+    uow.session.add(
+        QuoteRow(
+            claim_id=claim_id,
+            lines=[asdict(line) for line in quote.lines],
+            total_cents=quote.total_cents,
+            currency=quote.currency,
+            made_at=uow.now,
+        )
+    )
+
+
+def quote_of(uow: UnitOfWork, claim_id: str) -> Quote | None:
+    row = uow.session.get(QuoteRow, claim_id)
+    return (
+        None
+        if row is None
+        else Quote(lines=lines_of(row.lines), total_cents=row.total_cents, currency=row.currency)
+    )
+
+
+def charge_of(uow: UnitOfWork, claim_id: str) -> Quote | None:
+    """Everything charged on a claim so far, as one."""
+    rows = list(uow.session.scalars(select(Charge).where(Charge.claim_id == claim_id).order_by(Charge.id)))
+    if not rows:
+        return None
+    lines = tuple(line for row in rows for line in lines_of(row.lines))
+    return Quote(lines=lines, total_cents=sum(row.total_cents for row in rows), currency=rows[0].currency)
+
+
+def lines_of(stored: Sequence[Mapping[str, object]]) -> tuple[Line, ...]:
+    return tuple(Line(**line) for line in stored)  # type: ignore[arg-type]  # written by `freeze` and `charge` only
+
+
+def charge(
+    uow: UnitOfWork,
+    quote: Quote,
+    *,
+    claim_id: str,
+    run_id: str,
+    member_id: int | None,
+    project_id: int | None,
+    audience: Audience,
+) -> Charge:
+    """One charge for one run: the unique run id makes a second one impossible."""
+    row = Charge(
+        claim_id=claim_id,
+        run_id=run_id,
+        member_id=member_id,
+        project_id=project_id,
+        audience=audience,
+        lines=[asdict(line) for line in quote.lines],
+        total_cents=quote.total_cents,
+        currency=quote.currency,
+        made_at=uow.now,
+    )
+    uow.session.add(row)
+    return row
+
+
+def share(quote: Quote, fraction: float) -> Quote:
+    """The part of a promised price that a run stopped by its owner has used; `fraction` in 0..1."""
+    lines = tuple(replace(line, amount_cents=cents(line.amount_cents * fraction)) for line in quote.lines)
+    return replace(quote, lines=lines, total_cents=sum(line.amount_cents for line in lines))

@@ -1,0 +1,236 @@
+"""One attempt from the tap to its settled end: prepare, begin, observe, settle.
+
+Every function is one step inside a unit of work. The device is never spoken to here: what must be sent is written
+down first, and the dispatcher sends it after the commit.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import Conflict, Invalid, NotFound, Refusal, Refused
+from fablab.base.ids import new_id
+from fablab.base.states import step
+from fablab.claims import calendar
+from fablab.claims.jobs import use as jobs
+from fablab.claims.models import Allocation, AllocationState, ClaimKind, ClaimState
+from fablab.device import DeviceState, Status
+from fablab.people.access import Right, require
+from fablab.places import house
+from fablab.places.models import Machine, Spool
+from fablab.runs.models import ENDED, LIVE, RUN_STEPS, Run, RunState
+from fablab.runs.reconcile import reconcile
+from fablab.runs.settle import settle
+
+PREPARE_LIFE = timedelta(
+    minutes=10
+)  # a tap is worth that long; after it somebody has to look at the bed again
+START_LIFE = timedelta(seconds=90)  # a start that would arrive later is dropped
+WRITE_EVERY = timedelta(minutes=1)  # progress goes to the database once a minute, to the screens at once
+
+
+def prepare(uow: UnitOfWork, allocation: Allocation, *, bed_clear: bool, spool_id: int | None = None) -> Run:
+    """The operator's tap: the bed is clear, the material is in. Nothing is sent yet.
+
+    Raises `Invalid` without the confirmation, `Refused` with every reason why this cannot start here.
+    """
+    require(uow.actor, Right.OPERATE)
+    if not bed_clear:
+        raise Invalid("bed.not_confirmed", field="bed_clear")
+    row = house.machine(uow, allocation.resource_id, lock=True)
+    if spool_id is not None:
+        house.load_spool(uow, row, spool_id)
+        uow.session.flush()
+    refusals = _cannot_start(uow, row, allocation)
+    if refusals:
+        raise Refused(refusals)
+    if live_on(uow, row.resource_id) is not None:
+        raise Conflict("machine.busy")
+    house.turn_gate(uow, row, "clear")
+    run = Run(
+        id=new_id(uow.now),
+        claim_id=allocation.claim_id,
+        resource_id=row.resource_id,
+        state=RunState.PREPARING,
+        operator_id=uow.actor.member_id,
+        spool_id=row.spool_id,
+        prepared_at=uow.now,
+        deadline_at=uow.now + PREPARE_LIFE,
+        state_at=uow.now,
+    )
+    uow.session.add(run)
+    allocation.run_id = run.id
+    allocation.state = AllocationState.FIRM
+    uow.session.flush()
+    announce(uow, run)
+    return run
+
+
+def _cannot_start(uow: UnitOfWork, row: Machine, allocation: Allocation) -> list[Refusal]:
+    claim = allocation.claim
+    refusals: list[Refusal] = []
+    if house.is_out(row):
+        refusals.append(Refusal(code="machine.out_of_service", facts={"machine": row.resource.name}))
+    if row.device is None:
+        refusals.append(Refusal(code="machine.no_device", facts={"machine": row.resource.name}))
+    if claim.kind is not ClaimKind.JOB or claim.state is not ClaimState.HELD or allocation.run_id is not None:
+        refusals.append(Refusal(code="job.not_waiting"))
+    if claim.material_id is not None:
+        spool = uow.session.get(Spool, row.spool_id) if row.spool_id is not None else None
+        if spool is None or spool.material_id != claim.material_id:
+            facts = {"loaded": spool.material.name if spool else None}
+            refusals.append(Refusal(code="material.other_loaded", facts=facts))
+        elif claim.colour is not None and spool.colour != claim.colour:
+            refusals.append(
+                Refusal(code="colour.other_loaded", facts={"loaded": spool.colour, "wanted": claim.colour})
+            )
+    return refusals
+
+
+def begin(uow: UnitOfWork, run_id: str) -> Run:
+    """preparing -> starting, written down before the command is sent. Raises `BadStep` when somebody was faster."""
+    run = get(uow, run_id)
+    if run.deadline_at <= uow.now:
+        raise Conflict("run.too_late")
+    run.state = step(RUN_STEPS, run.state, "begin")
+    run.state_at = run.starting_at = uow.now
+    run.deadline_at = uow.now + START_LIFE
+    house.turn_gate(uow, house.machine(uow, run.resource_id, lock=True), "occupy")
+    jobs.begin(uow, run.claim_id)
+    announce(uow, run)
+    return run
+
+
+def observe(uow: UnitOfWork, run_id: str, status: Status) -> Run:
+    """Take one look at the machine into account; settles the run when it has ended."""
+    run = get(uow, run_id)
+    if run.state in ENDED:
+        return run
+    _see(uow, run, status)
+    action = reconcile(run.state, run.state_at, run.unseen_since, run.id, status)
+    if action is not None:
+        detail = status.progress.detail if status.progress and status.progress.token == run.id else ""
+        turn(uow, run, action, detail or status.message)
+    return run
+
+
+def _see(uow: UnitOfWork, run: Run, status: Status) -> None:
+    if status.state is DeviceState.OFFLINE:
+        run.unseen_since = run.unseen_since or status.at
+        return
+    run.unseen_since = None
+    progress = status.progress
+    if progress is not None and progress.token == run.id:
+        run.elapsed_s = max(run.elapsed_s, progress.elapsed_s)
+        run.fraction = progress.fraction if progress.fraction is not None else run.fraction
+        run.remaining_s = progress.remaining_s
+
+
+def turn(uow: UnitOfWork, run: Run, action: str, detail: str = "") -> None:
+    """One step of `RUN_STEPS`; an end is settled in the same transaction."""
+    before = run.state
+    run.state = step(RUN_STEPS, run.state, action)
+    if run.state is before:
+        return
+    run.state_at = uow.now
+    run.detail = detail[:300]
+    if run.state is RunState.RUNNING and run.started_at is None:
+        run.started_at = uow.now
+    if run.state in ENDED:
+        run.ended_at = uow.now
+        settle(uow, run)
+    announce(uow, run)
+
+
+def refused_start(uow: UnitOfWork, run_id: str, detail: str) -> None:
+    """The machine said no, or the deadline had passed before the command left: the attempt is over."""
+    run = get(uow, run_id)
+    if run.state is RunState.STARTING:
+        turn(uow, run, "fail", detail)
+
+
+def withdraw(uow: UnitOfWork, run_id: str, detail: str) -> None:
+    """The tap is taken back, or went stale: nothing had been sent, the job keeps its place and the bed stays clear."""
+    run = get(uow, run_id)
+    if run.state is not RunState.PREPARING:
+        raise Conflict("run.already_started")
+    run.state = step(RUN_STEPS, run.state, "cancel")
+    run.state_at = run.ended_at = uow.now
+    run.detail = detail[:300]
+    for allocation in run.claim.allocations:
+        if allocation.run_id == run.id:
+            allocation.run_id = None
+    announce(uow, run)
+
+
+def ask_cancel(uow: UnitOfWork, run_id: str) -> Run:
+    """Owner or operator: written down first; a start that is under way still gives way to it."""
+    run = get(uow, run_id)
+    if run.claim.member_id != uow.actor.member_id:
+        require(uow.actor, Right.OPERATE)
+    if run.state is RunState.PREPARING:
+        withdraw(uow, run_id, "")
+    elif run.state in LIVE:
+        run.cancel_asked_at = run.cancel_asked_at or uow.now
+        announce(uow, run)
+    else:
+        raise Conflict("run.already_ended")
+    return run
+
+
+def may_pause(uow: UnitOfWork, run_id: str) -> Run:
+    """The run, if this actor may pause or resume it now."""
+    run = get(uow, run_id)
+    require(uow.actor, Right.OPERATE)
+    if run.state not in (RunState.RUNNING, RunState.PAUSED):
+        raise Conflict("run.not_running")
+    return run
+
+
+def cancel_job(uow: UnitOfWork, job_id: str) -> Run | None:
+    """Cancel a job wherever it stands; returns the live run that has to be stopped, if any."""
+    jobs.may_change(uow, job_id)
+    run = uow.session.scalar(select(Run).where(Run.claim_id == job_id, Run.state.in_(LIVE)))
+    if run is not None and run.state is not RunState.PREPARING:
+        return ask_cancel(uow, run.id)
+    if run is not None:
+        withdraw(uow, run.id, "")
+    jobs.cancel(uow, job_id)
+    return None
+
+
+def clear_bed(uow: UnitOfWork, resource_id: int) -> Machine:
+    """A person says: the part is off, the bed is clear. What the last run still held is given back."""
+    require(uow.actor, Right.OPERATE)
+    row = house.machine(uow, resource_id, lock=True)
+    if live_on(uow, resource_id) is not None:
+        raise Conflict("machine.busy")
+    house.turn_gate(uow, row, "clear")
+    for allocation in calendar.between(uow, uow.now, uow.now + timedelta(days=30), [resource_id]):
+        if allocation.run_id is not None and allocation.run_end_at <= uow.now:
+            calendar.trim(uow, allocation, run_end_at=allocation.run_end_at, end_at=uow.now)
+    return row
+
+
+def get(uow: UnitOfWork, run_id: str) -> Run:
+    run = uow.session.get(Run, run_id)
+    if run is None:
+        raise NotFound("run.unknown", id=run_id)
+    return run
+
+
+def live_on(uow: UnitOfWork, resource_id: int) -> Run | None:
+    return uow.session.scalar(select(Run).where(Run.resource_id == resource_id, Run.state.in_(LIVE)))
+
+
+def all_live(uow: UnitOfWork) -> list[Run]:
+    return list(uow.session.scalars(select(Run).where(Run.state.in_(LIVE))).unique())
+
+
+def announce(uow: UnitOfWork, run: Run) -> None:
+    uow.raise_event("run", run.id, run.state.value)
+    uow.raise_event("machine", run.resource_id, "run")
+    uow.raise_event("claim", run.claim_id, "run")

@@ -1,0 +1,221 @@
+"""The calendar as the solver sees it: instants become minutes, resources become indices, claims become demands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil, floor
+
+from fablab.base.database import UnitOfWork
+from fablab.base.intervals import Intervals
+from fablab.claims import calendar
+from fablab.claims.calendar import Place
+from fablab.claims.models import Allocation, Claim, ClaimKind
+from fablab.places import house
+from fablab.places.models import MachineGate, Resource, ResourceKind, Technology
+from scheduler.durations import Duration, Factors, Key, learn
+from scheduler.problem import (
+    Block,
+    Demand,
+    Family,
+    Machine,
+    Need,
+    Piece,
+    Presence,
+    Problem,
+    SetupRule,
+    Slot,
+    pieces,
+)
+
+HORIZON = timedelta(days=35)
+PLAN_AT = 0.60  # the quantile of a duration that the plan counts with
+MINUTE = timedelta(minutes=1)
+
+#: Weight of a claim by its priority, for tardiness.
+WEIGHTS: Mapping[int, float] = {-1: 0.5, 0: 1.0, 1: 3.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look at the house from `origin` on.
+
+    `index`: resource id to machine index, `ids` its inverse; `clear_min` and `setup_min` go by machine index.
+    """
+
+    origin: datetime
+    problem: Problem
+    ids: tuple[int, ...]
+    names: tuple[str, ...]
+    factors: Factors
+    index: Mapping[int, int] = field(default_factory=dict)
+    clear_min: Mapping[int, int] = field(default_factory=dict)
+    setup_min: Mapping[int, int] = field(default_factory=dict)
+
+    def minute(self, at: datetime) -> int:
+        """Whole minutes from the origin, rounded up: never earlier than the instant."""
+        return ceil((at - self.origin) / MINUTE)
+
+    def instant(self, minute: int) -> datetime:
+        return self.origin + minute * MINUTE
+
+    def duration(self, claim: Claim, resource_id: int) -> Duration:
+        """How long the run may take on this resource, as a distribution."""
+        key = Key(machine=str(resource_id), material=str(claim.material_id), source=claim.estimate_source)
+        return self.factors.distribution(key, max(1, claim.estimate_s))
+
+    def demand(self, claim: Claim, *, earliest: datetime | None = None) -> Demand:
+        release = max(claim.release_at, earliest or self.origin, self.origin)
+        eligible = sorted({i for need in claim.needs for i in need.eligible if i in self.index})
+        return Demand(
+            id=claim.id,
+            needs=tuple(self._need(need.eligible, need.quantity) for need in claim.needs),
+            duration_min={self.index[i]: self.duration(claim, i).quantile_min(PLAN_AT) for i in eligible},
+            release=self.minute(release),
+            due=self.minute(claim.due_at) if claim.due_at else None,
+            weight=WEIGHTS.get(claim.priority, 1.0),
+            presence=_presence(claim),
+            family=family_of(claim),
+            not_eligible={
+                self.index[int(i)]: code
+                for need in claim.needs
+                for i, code in need.barred.items()
+                if int(i) in self.index
+            },
+        )
+
+    def _need(self, eligible: Sequence[int], quantity: int) -> Need:
+        known = tuple(self.index[i] for i in eligible if i in self.index)
+        return Need(
+            eligible=known,
+            quantity=quantity,
+            setup_min=max((self.setup_min[m] for m in known), default=0),
+            clear_min=max((self.clear_min[m] for m in known), default=0),
+        )
+
+    def place(self, slot: Slot, need_id: int) -> Place:
+        return Place(
+            resource_id=self.ids[slot.machine],
+            start_at=self.instant(slot.setup_start),
+            run_start_at=self.instant(slot.run_start),
+            run_end_at=self.instant(slot.run_end),
+            end_at=self.instant(slot.free_at),
+            need_id=need_id,
+        )
+
+    def free_at(self, machine: int, run_end: int) -> int:
+        """When the bed is clear again after a run that ends at `run_end`: the next staffed minutes, plus clearing."""
+        clear_min = self.clear_min[machine]
+        if not clear_min:
+            return run_end
+        for piece in self.problem.machines[machine].staffed:
+            start = max(piece.start, run_end)
+            if piece.end - start >= clear_min:
+                return start + clear_min
+        return max(run_end, self.problem.horizon_min)
+
+
+def look(uow: UnitOfWork, *, without: Iterable[str] = (), factors: Factors | None = None) -> Sight:
+    """Everything that occupies a resource from now on, but the allocations of the claims in `without`."""
+    origin = uow.now.replace(second=0, microsecond=0)
+    origin = origin if origin == uow.now else origin + MINUTE
+    rows = house.resources(uow, frozenset(ResourceKind))
+    hours = house.calendar(uow)
+    open_ = _pieces(hours.open.between(origin, origin + HORIZON), origin)
+    staffed = _pieces(hours.staffed.between(origin, origin + HORIZON), origin)
+    index = {row.id: number for number, row in enumerate(rows)}
+    gone = frozenset(without)
+    fixed = [
+        _slot(allocation, index, origin)
+        for allocation in calendar.between(uow, origin, origin + HORIZON)
+        if allocation.resource_id in index
+        and (allocation.claim_id not in gone or allocation.run_id is not None)
+    ]
+    return Sight(
+        origin=origin,
+        problem=Problem(
+            horizon_min=HORIZON // MINUTE,
+            machines=tuple(_machine(number, row, staffed, open_) for number, row in enumerate(rows)),
+            fixed=tuple(fixed),
+        ),
+        ids=tuple(row.id for row in rows),
+        names=tuple(row.name for row in rows),
+        factors=factors or learn(()),
+        index=index,
+        clear_min={index[row.id]: ceil(row.machine.clear_s / 60) for row in rows if row.machine}
+        | {index[row.id]: 0 for row in rows if not row.machine},
+        setup_min={
+            index[row.id]: 0
+            if row.machine is None or row.technology is Technology.FDM
+            else ceil(row.machine.setup_s / 60)
+            for row in rows
+        },
+    )
+
+
+def family_of(claim: Claim) -> Family | None:
+    """What the run leaves loaded. A colour that was left open matches no other: it counts as one of its own."""
+    if claim.material_id is None:
+        return None
+    return Family(
+        material=claim.material_id,
+        colour=colour_number(claim.colour),
+        nozzle=round((claim.nozzle_mm or 0.0) * 1000),
+    )
+
+
+def colour_number(colour: str | None) -> int:
+    """The same name gives the same number in every process, unlike `hash`."""
+    return int.from_bytes((colour or "").encode()[:12], "big")
+
+
+def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tuple[Piece, ...]) -> Machine:
+    machine = row.machine
+    if machine is None:
+        return Machine(index=number, staffed=staffed, open=open_)
+    out = machine.gate is MachineGate.OUT_OF_SERVICE
+    loaded = None
+    if machine.spool is not None:
+        loaded = Family(
+            material=machine.spool.material_id,
+            colour=colour_number(machine.spool.colour),
+            nozzle=round((machine.nozzle_mm or 0.0) * 1000),
+        )
+    return Machine(
+        index=number,
+        staffed=staffed,
+        open=open_,
+        blocked=(Block(start=0, end=HORIZON // MINUTE),) if out else (),
+        unattended_max_min=machine.unattended_max_s // 60 if machine.unattended else 0,
+        loads=SetupRule() if row.technology is Technology.FDM else None,
+        loaded=loaded,
+    )
+
+
+def _slot(allocation: Allocation, index: Mapping[int, int], origin: datetime) -> Slot:
+    def down(at: datetime) -> int:
+        return floor((at - origin) / MINUTE)
+
+    def up(at: datetime) -> int:
+        return ceil((at - origin) / MINUTE)
+
+    return Slot(
+        demand=allocation.claim_id,
+        machine=index[allocation.resource_id],
+        setup_start=down(allocation.start_at),
+        run_start=down(allocation.run_start_at),
+        run_end=up(allocation.run_end_at),
+        free_at=up(allocation.end_at),
+        family=family_of(allocation.claim),
+    )
+
+
+def _presence(claim: Claim) -> Presence:
+    if claim.kind is ClaimKind.RESERVATION:
+        return Presence.HOUSE
+    return Presence.STAFF if claim.attended else Presence.NOBODY
+
+
+def _pieces(intervals: Intervals, origin: datetime) -> tuple[Piece, ...]:
+    return pieces((ceil((i.start - origin) / MINUTE), floor((i.end - origin) / MINUTE)) for i in intervals)
