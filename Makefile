@@ -21,6 +21,8 @@ INSTALL := $(PIP) install --quiet --require-hashes --no-deps --only-binary :all:
 # Tests marked with the same xdist_group (a clock on the wall, a peer, a browser) never run at the same time.
 PYTEST := -m pytest -n $(WORKERS) --dist loadgroup
 ifdef COVER
+# Processes started elsewhere write beside the others.
+export COVERAGE_FILE := $(CURDIR)/.coverage
 PYTEST := -m coverage run $(PYTEST)
 endif
 
@@ -75,7 +77,7 @@ $(VENV)/.made:
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Making $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@"$(BIN)/python" -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "fablab.pth").write_text("$(CURDIR)\n")'
+	@"$(BIN)/python" -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "fablab.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
 	@printf '#!/bin/sh\n# Made by make: the fablab command on the source tree it was made in.\nexec "%s/python" -P -c "import sys; sys.argv[0] = \\"fablab\\"; from web.cli import main; sys.exit(main())" "$$@"\n' "$(abspath $(BIN))" > "$(BIN)/fablab"
 	@chmod +x "$(BIN)/fablab"
 	@touch $@
