@@ -2,7 +2,7 @@
 
 `peer_venv("octoprint")` answers the folder `.peers/octoprint` in the repository (or below `FABLAB_PEERS`),
 made on first use and made again when its specification below changes or a build was cut short. Tests run in
-parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` makes them in advance.
+parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` builds them.
 
 OctoPrint brings C extensions: building it needs gcc and the Python headers.
 """
