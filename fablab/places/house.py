@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -39,7 +40,7 @@ class Calendar:
 
 
 def house(uow: UnitOfWork) -> House:
-    row = uow.session.scalar(select(House))
+    row: House | None = uow.session.scalar(select(House))
     if row is None:
         raise NotFound("house.missing")
     return row
@@ -130,8 +131,12 @@ def materials(uow: UnitOfWork, technology: Technology | None = None) -> list[Mat
     return list(uow.session.scalars(query.order_by(Material.code)))
 
 
-def material_by_code(uow: UnitOfWork, code: str) -> Material | None:
-    return uow.session.scalar(select(Material).where(Material.code == code.strip().upper(), Material.active))
+def material_by_code(uow: UnitOfWork, said: str) -> Material | None:
+    """By its code, or by the kind in front of a slicer's longer name: "PLA Silk Gold" is PLA."""
+    words = re.split(r"[^A-Z0-9+]+", said.strip().upper())
+    query = select(Material).where(Material.code.in_([said.strip().upper(), *words[:1]]), Material.active)
+    found = sorted(uow.session.scalars(query), key=lambda row: len(row.code), reverse=True)
+    return next(iter(found), None)
 
 
 def spools(uow: UnitOfWork) -> list[Spool]:

@@ -234,3 +234,8 @@ def announce(uow: UnitOfWork, run: Run) -> None:
     uow.raise_event("run", run.id, run.state.value)
     uow.raise_event("machine", run.resource_id, "run")
     uow.raise_event("claim", run.claim_id, "run")
+
+
+def program_of(uow: UnitOfWork, run: Run) -> str:
+    """The SHA-256 of the file this run makes."""
+    return jobs.get(uow, run.claim_id).program_sha256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,16 +24,15 @@ from fablab.people.models import Audience, Member
 from fablab.places import house
 from fablab.places.models import Machine, Material, Resource, Spool, Technology
 from fablab.programs import admission
-from fablab.programs.gcode import Analysis
+from fablab.programs.gcode import Analysis, Kind
 from fablab.programs.models import Program
-from fablab.programs.store import Kept
 
 DRAFT_LIFE = timedelta(days=7)
 MOST_DRAFTS = 20
 PRIORITIES = (-1, 0, 1)
 
-#: How far outside its bed a printer may go: prime lines and wipes of real start sequences (MK3S: Y-3).
-MARGIN_MM = 10.0
+#: Technologies that have programs of their own kind; the others' files are not read yet.
+_KINDS = frozenset({Technology.FDM, Technology.LASER, Technology.CNC})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +56,15 @@ class Appraisal:
     quote: quotes.Quote
 
 
-def keep_program(uow: UnitOfWork, kept: Kept, analysis: Analysis, thumbnail: str | None) -> Program:
-    """The row of a stored file; the same content twice is the same program. `thumbnail`: its media type, if any."""
-    row = uow.session.get(Program, kept.sha256)
+def keep_program(
+    uow: UnitOfWork, sha256: str, size_bytes: int, analysis: Analysis, thumbnail: str | None
+) -> Program:
+    """The row of a stored file; the same content twice is the same program. `thumbnail`: its media type."""
+    row = uow.session.get(Program, sha256)
     if row is None:
         row = Program(
-            sha256=kept.sha256,
-            size_bytes=kept.size_bytes,
+            sha256=sha256,
+            size_bytes=size_bytes,
             kind=analysis.kind,
             analysis=msgspec.to_builtins(analysis),
             thumbnail=thumbnail,
@@ -106,11 +107,11 @@ def appraise(uow: UnitOfWork, job: Job, wishes: Wishes) -> Appraisal:
     technology = Technology(analysis.kind)
     wish = rules.Wish(
         technology=technology,
-        nozzle_mm=analysis.nozzle_mm,
+        nozzle_mm=next(iter(analysis.slicer.nozzle_mm), None),
         duration_s=analysis.duration_s,
         weight_g=analysis.filament_g,
         material_id=material.id if material else None,
-        material_said=wishes.material or analysis.material,
+        material_said=wishes.material or material_said(analysis),
         colour=wishes.colour or None,
         due_at=wishes.due_at,
     )
@@ -171,7 +172,7 @@ def _claim(uow: UnitOfWork, job: Job, wishes: Wishes, appraisal: Appraisal) -> C
         due_at=wishes.due_at,
         estimate_s=max(1, round(appraisal.wish.duration_s)),
         estimate_source=analysis.duration_source,
-        attended=appraisal.wish.technology is not Technology.FDM,
+        attended=is_attended(appraisal.wish.technology),
         material_id=job.material_id,
         colour=job.colour,
         nozzle_mm=appraisal.wish.nozzle_mm,
@@ -300,12 +301,13 @@ def refusals_of(job: Job) -> tuple[Refusal, ...]:
     return tuple(msgspec.convert(job.refusals, Sequence[Refusal]))
 
 
-def quoted(quote: quotes.Quote) -> dict[str, object]:
-    return asdict(quote)
+def is_attended(technology: Technology) -> bool:
+    """Only filament printers may be left alone, and each only as far as its own policy goes; a beam never."""
+    return technology is not Technology.FDM
 
 
 def _material(uow: UnitOfWork, analysis: Analysis, wishes: Wishes) -> Material | None:
-    said = wishes.material or analysis.material
+    said = wishes.material or material_said(analysis)
     return house.material_by_code(uow, said) if said else None
 
 
@@ -325,14 +327,19 @@ def _candidate(row: Resource, analysis: Analysis) -> rules.Candidate:
 def envelope(machine: Machine, technology: Technology | None) -> admission.Envelope:
     """What a file may do on this machine."""
     return admission.Envelope(
-        kind=(technology or Technology.FDM).value,
+        kind=Kind(technology.value) if technology in _KINDS else Kind.FDM,
         bed_x_mm=machine.bed_x_mm,
         bed_y_mm=machine.bed_y_mm,
         height_mm=machine.height_mm,
-        max_nozzle_c=machine.max_nozzle_c,
-        max_bed_c=machine.max_bed_c,
-        margin_mm=MARGIN_MM,
+        max_nozzle_c=machine.max_nozzle_c or None,
+        max_bed_c=machine.max_bed_c or None,
     )
+
+
+def material_said(analysis: Analysis) -> str | None:
+    """The material the slicer wrote down for the first tool that is used, if any."""
+    named = [filament.material for filament in analysis.filament if filament.material]
+    return next(iter([*named, *analysis.slicer.materials]), None)
 
 
 def _context(uow: UnitOfWork, job: Job, material: Material | None) -> rules.Context:
