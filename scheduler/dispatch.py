@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fablab.base.clock import Clock
 from fablab.base.database import SYSTEM, Actor, Database, UnitOfWork
@@ -162,10 +162,7 @@ class Dispatcher:
     async def _follow(self, resource_id: int, link: MachineLink) -> None:
         async for status in link.subscribe():
             self._show(resource_id, status)
-            try:
-                await self._observe(resource_id, status)
-            except Conflict as error:
-                log.info("%s: %s; looked at again with the next status", link.name, error)
+            await self._guarded(link, self._observe(resource_id, status))
 
     def _show(self, resource_id: int, status: Status) -> None:
         state, at = self._shown.get(resource_id, (None, None))
@@ -224,13 +221,20 @@ class Dispatcher:
             except TimeoutError:
                 pass
             wake.clear()
-            await self._reload(resource_id)
+            await self._guarded(link, self._reload(resource_id))
             live = self._live.get(resource_id)
-            try:
-                if live is not None:
-                    await self._act(resource_id, link, live)
-            except (DeviceError, LabError) as error:
-                log.warning("%s: %s", link.name, error)
+            if live is not None:
+                await self._guarded(link, self._act(resource_id, link, live))
+
+    async def _guarded(self, link: MachineLink, step: Coroutine[Any, Any, None]) -> None:
+        """One step of a machine's endless task. Whatever goes wrong in it is tried again with the next status."""
+        try:
+            await step
+        except (DeviceError, LabError) as error:
+            log.warning("%s: %s", link.name, error)
+        except Exception:
+            # A mistake of ours, or a database that is away, must not leave a hot machine unwatched for good.
+            log.exception("%s: a step failed", link.name)
 
     async def _act(self, resource_id: int, link: MachineLink, live: Live) -> None:
         if live.state is RunState.PREPARING:

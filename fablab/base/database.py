@@ -139,8 +139,8 @@ class Database:
     def read(self, actor: Actor = SYSTEM) -> Iterator[UnitOfWork]:
         """A reading transaction; whatever is changed in it is thrown away."""
         with _conflicts(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            # Closing gives the connection back rolled back, and leaves what was read readable.
             yield UnitOfWork(session=session, now=self.clock.now(), actor=actor)
-            session.rollback()
 
     def write(self, work: Callable[[UnitOfWork], T], actor: Actor = SYSTEM, *, tries: int = RETRIES) -> T:
         """Run `work` in a transaction, again on a `Conflict` that may heal, at most `tries` times."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -123,11 +123,12 @@ def next_on(uow: UnitOfWork, resource_id: int, kind: ClaimKind | None = None) ->
 
 
 def trim(uow: UnitOfWork, allocation: Allocation, *, run_end_at: datetime, end_at: datetime) -> None:
-    """Make the end true. The order of the four instants is kept, whatever the run did."""
+    """Make the end true. The order of the four instants is kept, and an allocation is never empty: what was held
+    for no time at all is remembered as a second."""
     allocation.run_start_at = min(allocation.run_start_at, run_end_at)
     allocation.start_at = min(allocation.start_at, allocation.run_start_at)
     allocation.run_end_at = run_end_at
-    allocation.end_at = max(end_at, run_end_at)
+    allocation.end_at = max(end_at, run_end_at, allocation.start_at + timedelta(seconds=1))
     uow.session.flush()
     announce(uow, allocation.claim)
 

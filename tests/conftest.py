@@ -1,0 +1,76 @@
+"""What every test may ask for: a lab on SQLite, a lab on PostgreSQL, and a database server that comes as a wheel."""
+
+from __future__ import annotations
+
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.lab import Lab, make_lab
+
+LabMaker = Callable[..., Lab]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server, started once for each test process."""
+    with warnings.catch_warnings():
+        # The wheel asks for a runtime directory that a bare machine does not have, and falls back by itself.
+        warnings.simplefilter("ignore")
+        import pgserver
+
+        server = pgserver.get_server(tmp_path_factory.mktemp(f"pg{os.getpid()}"))
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh database on it."""
+    name = f"lab_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both engines, one after the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'lab.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def lab_maker(tmp_path: Path) -> Iterator[LabMaker]:
+    made: list[Lab] = []
+
+    def make(url: str | None = None, **options: object) -> Lab:
+        lab = make_lab(url or f"sqlite:///{tmp_path / 'lab.db'}", tmp_path, **options)  # type: ignore[arg-type]
+        made.append(lab)
+        return lab
+
+    yield make
+    for lab in made:
+        lab.database.dispose()
+
+
+@pytest.fixture
+def lab(lab_maker: LabMaker) -> Lab:
+    """On SQLite."""
+    return lab_maker()
+
+
+@pytest.fixture
+def any_lab(lab_maker: LabMaker, database_url: str) -> Lab:
+    """On SQLite, and again on PostgreSQL."""
+    return lab_maker(database_url)

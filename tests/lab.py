@@ -1,0 +1,149 @@
+"""A small lab for tests: two printers, a laser, a room, four people, a few spools, open Tuesday to Saturday."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from fablab import migrations
+from fablab.base.clock import FakeClock
+from fablab.base.database import Actor, Database
+from fablab.money.models import MaterialPrice, Tariff
+from fablab.people import members
+from fablab.people.models import Audience, Member, ProjectKind, Role
+from fablab.places.models import (
+    HoursKind,
+    HoursRule,
+    House,
+    Machine,
+    MachineGate,
+    Material,
+    Resource,
+    ResourceKind,
+    Spool,
+    Technology,
+)
+from fablab.programs.store import Store
+from scheduler.intake import Intake
+
+#: A Tuesday, ten in the morning in Paris: the lab is open and staffed.
+TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+PASSWORD = "a long password"
+SAMPLES = Path(__file__).parent / "samples"
+GEAR = SAMPLES / "gear_mk3s_petg.gcode"
+TAG = SAMPLES / "name_tag_ender3_pla.gcode"
+
+
+@dataclass
+class Lab:
+    """The database and whom and what is in it, by short names."""
+
+    database: Database
+    clock: FakeClock
+    intake: Intake
+    actors: dict[str, Actor] = field(default_factory=dict)
+    resources: dict[str, int] = field(default_factory=dict)
+    spools: dict[str, int] = field(default_factory=dict)
+    projects: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def maker(self) -> Actor:
+        return self.actors["maker"]
+
+    @property
+    def staff(self) -> Actor:
+        return self.actors["staff"]
+
+
+def make_lab(url: str, folder: Path, *, at: datetime = TUESDAY, devices: dict[str, str] | None = None) -> Lab:
+    """`devices`: machine name to device name; without it the printers are `mk3` and `ender`."""
+    clock = FakeClock(at)
+    database = Database(url, clock=clock)
+    migrations.upgrade(database)
+    store = Store(folder / "programs")
+    lab = Lab(database, clock, Intake(database=database, store=store, limit_bytes=300_000_000))
+    with database.begin() as uow:
+        uow.session.add(House(id=1, name="Atelier", zone="Europe/Paris", synthetic=True))
+        for kind, opens, closes in ((HoursKind.OPEN, 9, 20), (HoursKind.STAFFED, 10, 18)):
+            for weekday in range(1, 6):
+                uow.session.add(HoursRule(kind=kind, weekday=weekday, opens=time(opens), closes=time(closes)))
+        for name, role in (
+            ("maker", Role.MAKER),
+            ("other", Role.MAKER),
+            ("staff", Role.STAFF),
+            ("admin", Role.ADMIN),
+        ):
+            member = members.add_member(
+                uow, name=name.title(), role=role, email=f"{name}@lab.example", password=PASSWORD
+            )
+            lab.actors[name] = Actor(member_id=member.id, name=member.name, role=role.value)
+        owner = uow.session.get(Member, lab.maker.member_id)
+        assert owner is not None
+        lab.projects["drone"] = members.add_project(uow, owner, "Drone", ProjectKind.PERSONAL).id
+        _stock(lab, uow.session)
+        _machines(lab, uow.session, devices or {"mk3": "mk3", "ender": "ender"}, clock.now())
+    return lab
+
+
+def _stock(lab, session) -> None:  # type: ignore[no-untyped-def]
+    for code, density in (("PLA", 1.24), ("PETG", 1.27)):
+        material = Material(code=code, name=code, technology=Technology.FDM, density_g_cm3=density)
+        session.add(material)
+        session.flush()
+        session.add(MaterialPrice(material_id=material.id, kilogram_cents=4000, first_day=date(2020, 1, 1)))
+        spool = Spool(
+            material_id=material.id,
+            label=f"{code}-1",
+            colour="orange",
+            colour_hex="#f60000",
+            weight_g=1000,
+            left_g=800,
+        )
+        session.add(spool)
+        session.flush()
+        lab.spools[code] = spool.id
+    for technology in (Technology.FDM, Technology.LASER):
+        session.add(
+            Tariff(
+                audience=Audience.PERSONAL,
+                technology=technology,
+                hour_cents=100,
+                step_s=1800,
+                first_day=date(2020, 1, 1),
+            )
+        )
+
+
+def _machines(lab, session, devices, now) -> None:  # type: ignore[no-untyped-def]
+    for name, technology, bed, unattended in (
+        ("mk3", Technology.FDM, (250, 210, 210), True),
+        ("ender", Technology.FDM, (220, 220, 250), False),
+        ("laser", Technology.LASER, (600, 400, 50), False),
+    ):
+        row = Resource(kind=ResourceKind.MACHINE, name=name, technology=technology)
+        session.add(row)
+        session.flush()
+        lab.resources[name] = row.id
+        session.add(
+            Machine(
+                resource_id=row.id,
+                device=devices.get(name),
+                gate=MachineGate.AWAITING_CLEAR,
+                gate_at=now,
+                bed_x_mm=bed[0],
+                bed_y_mm=bed[1],
+                height_mm=bed[2],
+                nozzle_mm=0.4 if technology is Technology.FDM else None,
+                max_nozzle_c=290,
+                max_bed_c=110,
+                unattended=unattended,
+                unattended_max_s=14 * 3600 if unattended else 0,
+                needs_certification=technology is Technology.LASER,
+                spool_id=lab.spools["PETG"] if name == "mk3" else None,
+            )
+        )
+    room = Resource(kind=ResourceKind.ROOM, name="Room 1", seats=24)
+    session.add(room)
+    session.flush()
+    lab.resources["room"] = room.id
