@@ -20,6 +20,8 @@ import msgspec
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _URL: Final = re.compile(r"https?://[^\s/@]+(/[^\s?#]*)?")
 _BAUDS: Final = frozenset({9600, 19200, 38400, 57600, 115200, 230400, 250000, 500000, 921600, 1000000})
+# One line of G-code as a Marlin can take it.
+_COMMAND: Final = re.compile(r"[A-Z][0-9][ -:<-~]{0,78}")
 _MAX_FILE_BYTES: Final = 1_000_000
 
 
@@ -55,10 +57,19 @@ class Secret:
 
 
 class MarlinOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`port` is a device path; empty only for a mock, which brings a port of its own."""
+    """`port` is a device path; empty only for a mock, which brings a port of its own.
+
+    `on_pause`, `on_resume`, `on_cancel` are lines of G-code for parking; `quick_stop` and `kill` say how far
+    a software stop may go (M410, M112).
+    """
 
     port: str = ""
     baud: int = 115200
+    on_pause: tuple[str, ...] = ()
+    on_resume: tuple[str, ...] = ()
+    on_cancel: tuple[str, ...] = ()
+    quick_stop: bool = False
+    kill: bool = False
 
 
 class OctoPrintOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,6 +270,12 @@ def _marlin(values: Mapping[str, object], *, mock: bool, path: Path, where: str)
     if options.baud not in _BAUDS:
         rates = ", ".join(map(str, sorted(_BAUDS)))
         raise ConfigError(path, where, f"baud: {options.baud} is no usual rate; use one of: {rates}")
+    for key in ("on_pause", "on_resume", "on_cancel"):
+        for command in getattr(options, key):
+            if not _COMMAND.fullmatch(command):
+                raise ConfigError(
+                    path, where, f"{key}: {command!r} is not one short line of G-code; correct it"
+                )
     return options
 
 

@@ -98,6 +98,7 @@ MISTAKES = {
     "no port": ('[devices.a]\ndriver="marlin"', ["port: missing", "/dev/serial/by-id/"]),
     "relative port": ('[devices.a]\ndriver="marlin"\nport="ttyUSB0"', ["port: 'ttyUSB0'", "absolute"]),
     "odd baud": ('[devices.a]\ndriver="marlin"\nport="/dev/a"\nbaud=7', ["baud: 7", "115200"]),
+    "no g-code": ('[devices.a]\ndriver="marlin"\nport="/dev/a"\non_pause=["G1\\n"]', ["on_pause: 'G1"]),
     "mock with port": ('[devices.a]\ndriver="marlin"\nmock=true\nport="/dev/a"', ["port: a mock"]),
     "mock without a mock": (
         '[devices.a]\ndriver="manual"\nmock=true',
@@ -184,7 +185,22 @@ def test_the_example_file_is_valid_and_shows_every_driver(tmp_path: Path) -> Non
     (tmp_path / "ender.key").write_text("KEY")
     everything = parse(uncommented, tmp_path / "devices.toml")
     assert {d.driver for d in everything.values()} == {"marlin", "octoprint", "manual"}
-    for key in ("port", "baud", "mock", "speed", "api_key_file", "api_key_env", "api_key", "estimate_s"):
+    for key in (
+        "port",
+        "baud",
+        "mock",
+        "speed",
+        "api_key_file",
+        "api_key_env",
+        "api_key",
+        "estimate_s",
+        "on_pause",
+        "on_resume",
+        "on_cancel",
+        "quick_stop",
+        "kill",
+        "serial_number",
+    ):
         assert key in text
 
 

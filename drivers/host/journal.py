@@ -1,0 +1,94 @@
+"""What a host started and how it ended, so that no later host starts it twice or thinks it runs.
+
+One small JSON file, replaced in one piece. It is on the disk (fsync) before the first line of a
+program is sent and after its end; positions in between are written every few seconds and may be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from fablab.device import Outcome, Progress
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The last program given to the machine. `ended_at` None: it runs, or the host died over it.
+
+    `outcome` None with `ended_at` set: interrupted, nobody knows how far the part got. `safe` is
+    "confirmed" or "not_confirmed" once the guardian or the next host has switched the heaters off after
+    an interruption; `settled` once a host has done so.
+    """
+
+    token: str
+    program: str
+    sha256: str
+    size_bytes: int
+    started_at: datetime
+    position_bytes: int = 0
+    position_line: int = 0
+    fraction: float | None = None
+    elapsed_s: float = 0.0
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    detail: str = ""
+    safe: str = ""
+    settled: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.ended_at is None
+
+    def progress(self) -> Progress:
+        """What a host that did not run it itself can say of it."""
+        return Progress(
+            token=self.token,
+            fraction=self.fraction,
+            elapsed_s=self.elapsed_s,
+            outcome=self.outcome,
+            detail=self.detail,
+        )
+
+
+class Journal:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.entry: Entry | None = read(path)
+
+    def write(self, entry: Entry | None, *, durable: bool) -> None:
+        """`durable` returns only when the disk has it."""
+        self.entry = entry
+        replace(self._path, msgspec.json.format(msgspec.json.encode(entry)), durable=durable)
+
+
+def read(path: Path) -> Entry | None:
+    """None for a missing file; a damaged one counts as missing: a lost note must not stop the machine."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Entry | None)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def replace(path: Path, data: bytes, *, durable: bool) -> None:
+    """Readers see the old file or the new one, never a part."""
+    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,337 @@
+"""Keeps one serial machine: opens it, follows it, starts what it is told, and writes down what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from drivers.host.guard import Guard
+from drivers.host.journal import Entry, Journal
+from drivers.host.mocks import MockMachine
+from drivers.host.paths import LockHeld, port_lock, take_lock
+from drivers.host.wire import Push
+from fablab.base.clock import Clock
+from fablab.device import (
+    Device,
+    DeviceError,
+    DeviceRefused,
+    DeviceState,
+    Identity,
+    LinkLost,
+    Misfit,
+    Safety,
+    Status,
+)
+
+log = logging.getLogger(__name__)
+
+_NOTE_EVERY_S: Final = 2.0
+_SAFE_S: Final = 20.0
+_HEAL_FIRST_S: Final = 1.0
+_HEAL_LAST_S: Final = 60.0
+
+
+class Position:
+    """How far the driver has sent the file; told from its own thread, read from the loop."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self.offset = 0
+
+    def __call__(self, line: int, offset: int) -> None:
+        self.line, self.offset = line, offset
+
+
+class Keeper:
+    """`publish` is called with every status and every loss, from the event loop."""
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        port: str,
+        journal: Journal,
+        guard: Guard,
+        clock: Clock,
+        publish: Callable[[Push], None],
+        position: Position | None = None,
+        mock: MockMachine | None = None,
+    ) -> None:
+        self.device = device
+        self.status: Status | None = None  # None while the machine is not open
+        self._port = port
+        self._journal = journal
+        self._guard = guard
+        self._clock = clock
+        self._publish = publish
+        self._position = position or Position()
+        self._mock = mock
+        self._identity: Identity | None = None
+        self._opening = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+        self._healing: asyncio.Task[None] | None = None
+        self._port_lock: tuple[str, int] | None = None
+        self._noted_at: datetime | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A program runs, as far as is known."""
+        return self._journal.entry is not None and self._journal.entry.running
+
+    @property
+    def is_open(self) -> bool:
+        return self._identity is not None
+
+    # -- open and close ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """First act of a host: if the journal says that a program was running, make the machine safe."""
+        if self._unsettled():
+            self._heal()
+
+    async def open(self) -> Identity:
+        """Idempotent. After an interruption the machine is made safe before anybody hears that it is open."""
+        async with self._opening:
+            if self._identity is not None:
+                return self._identity
+            if self._mock is not None and await self._mock.plug_in():
+                self._guard.begin(mock_pid=self._mock.pid)
+            self._own_port()
+            self._guard.drop()
+            identity = await self.device.open()
+            self._guard.hold(self._port, () if self._port_lock is None else (self._port_lock[1],))
+            if self._unsettled():
+                await self._settle()
+            self._identity = identity
+            self._following = asyncio.create_task(self._follow(), name="follow the machine")
+            return identity
+
+    async def close(self) -> None:
+        for task in (self._healing, self._following):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._identity = None
+        await self._close_device()
+        self._guard.end()
+        if self._mock is not None:
+            self._mock.pull()
+        if self._port_lock is not None:
+            os.close(self._port_lock[1])
+            self._port_lock = None
+
+    async def quit(self, *, force: bool) -> None:
+        """Make ready for the host's end. Refuses while a program runs, unless forced; then safe first."""
+        if self.busy and not force:
+            raise DeviceRefused("a program is running; cancel it first, or force the end")
+        hot = self.status is not None and any(
+            degrees > 0 for name, degrees in self.status.heat_c.items() if name.endswith("_target")
+        )
+        if not self.is_open or not (self.busy or hot):
+            return
+        safety = await self._safely()
+        entry = self._journal.entry
+        if entry is not None and entry.running:
+            ended = msgspec.structs.replace(
+                entry,
+                ended_at=self._clock.now(),
+                detail="the host was told to end",
+                safe=safety.value,
+                settled=safety is Safety.CONFIRMED,
+            )
+            self._journal.write(ended, durable=True)
+
+    async def _close_device(self) -> None:
+        with contextlib.suppress(DeviceError, OSError):
+            await self.device.close()
+
+    def _own_port(self) -> None:
+        """By the real path each time: after a cable was moved the same by-id name may be another port."""
+        lock = port_lock(self._port)
+        if self._port_lock is not None and self._port_lock[0] == str(lock):
+            return
+        if self._port_lock is not None:
+            os.close(self._port_lock[1])
+            self._port_lock = None
+        try:
+            fd = take_lock(lock, f"the host of {self.device.name}, process {os.getpid()}")
+        except LockHeld as holder:
+            raise LinkLost(f"{self._port} is held by {holder}") from None
+        self._port_lock = (str(lock), fd)
+
+    # -- after an interruption ---------------------------------------------------------------------------------
+
+    def _unsettled(self) -> bool:
+        entry = self._journal.entry
+        return entry is not None and entry.outcome is None and not entry.settled
+
+    async def _settle(self) -> None:
+        safety = await self._safely()
+        entry = self._journal.entry
+        assert entry is not None
+        log.warning("%s was interrupted; heaters off: %s", entry.token, safety.value)
+        note = "interrupted" if safety is Safety.CONFIRMED else "interrupted; heaters off was NOT confirmed"
+        self._journal.write(
+            msgspec.structs.replace(
+                entry,
+                ended_at=entry.ended_at or self._clock.now(),
+                detail=entry.detail or note,
+                safe=safety.value,
+                settled=True,
+            ),
+            durable=True,
+        )
+
+    async def _safely(self) -> Safety:
+        try:
+            async with asyncio.timeout(_SAFE_S):
+                return await self.device.make_safe()
+        except (DeviceError, TimeoutError) as error:
+            log.error("make safe failed: %s", error)
+            return Safety.NOT_CONFIRMED
+
+    def _heal(self) -> None:
+        if self._healing is None or self._healing.done():
+            self._healing = asyncio.create_task(self._reopen(), name="make safe after an interruption")
+
+    async def _reopen(self) -> None:
+        """Until the machine could be made safe; nobody may be connected who would ask for it."""
+        delay_s = _HEAL_FIRST_S
+        while self._unsettled():
+            try:
+                await self.open()
+            except Misfit as error:
+                log.error("cannot make the machine safe: %s", error)
+                return
+            except (DeviceError, OSError) as error:
+                log.warning("cannot make the machine safe yet: %s", error)
+                await asyncio.sleep(delay_s)
+                delay_s = min(_HEAL_LAST_S, delay_s * 2)
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def opened(self) -> Device:
+        """The device, for the commands that go straight through; raises LinkLost while it is not open."""
+        if self._identity is None:
+            raise LinkLost("the machine is not open")
+        return self.device
+
+    async def start(self, program: Path, token: str, deadline: datetime | None) -> None:
+        """Written down before it is sent. A token that was ever started here is not started again."""
+        async with self._starting:
+            previous = self._journal.entry
+            if previous is not None and previous.token == token:
+                return
+            self.opened()
+            if previous is not None and previous.running:
+                raise DeviceRefused(f"the machine is busy with {previous.token}")
+            self._in_time(token, deadline)
+            try:
+                sha256, size_bytes = await asyncio.to_thread(_digest, program)
+            except OSError as error:
+                raise DeviceRefused(f"{program} cannot be read: {error.strerror}") from None
+            self._in_time(token, deadline)
+            entry = Entry(
+                token=token,
+                program=str(program),
+                sha256=sha256,
+                size_bytes=size_bytes,
+                started_at=self._clock.now(),
+            )
+            self._journal.write(entry, durable=True)
+            try:
+                await self.device.start(program, token)
+            except LinkLost:
+                raise  # it may have begun: the entry stays, and whoever opens next makes the machine safe
+            except DeviceError:
+                self._journal.write(previous, durable=True)
+                raise
+
+    def _in_time(self, token: str, deadline: datetime | None) -> None:
+        if deadline is not None and self._clock.now() >= deadline:
+            raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
+
+    # -- following ---------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        try:
+            async for status in self.device.watch():
+                self._see(status)
+            reason = "the driver ended its watch"
+        except DeviceError as error:
+            reason = str(error)
+        except Exception:
+            # A mistake in the driver must end as a lost link that is opened again, not as a deaf host.
+            log.exception("the driver failed")
+            reason = "the driver failed"
+        log.warning("lost: %s", reason)
+        self._identity = None
+        self.status = None
+        await self._close_device()
+        entry = self._journal.entry
+        if entry is not None and entry.running:
+            ended = msgspec.structs.replace(
+                entry, ended_at=self._clock.now(), detail=f"interrupted: {reason}"
+            )
+            self._journal.write(ended, durable=True)
+        self._publish(Push(lost=reason))
+        if self._unsettled():
+            self._heal()
+
+    def _see(self, status: Status) -> None:
+        if (
+            status.state is not DeviceState.OFFLINE
+        ):  # a driver's last word before it raises; not an idle machine
+            self._write_down(status)
+        entry = self._journal.entry
+        quiet = status.state in (DeviceState.IDLE, DeviceState.FAULT)
+        if entry is not None and not entry.running and quiet and status.progress is None:
+            status = replace(status, progress=entry.progress())
+        self.status = status
+        self._publish(Push(status=status))
+
+    def _write_down(self, status: Status) -> None:
+        entry, progress = self._journal.entry, status.progress
+        if entry is None or not entry.running or self._starting.locked():
+            return
+        now = self._clock.now()
+        if progress is None or progress.token != entry.token:
+            if status.state is DeviceState.IDLE:
+                ended = msgspec.structs.replace(
+                    entry, ended_at=now, detail="the machine no longer knows of it"
+                )
+                self._journal.write(ended, durable=True)
+            return
+        entry = msgspec.structs.replace(
+            entry,
+            fraction=progress.fraction,
+            elapsed_s=progress.elapsed_s,
+            position_bytes=self._position.offset,
+            position_line=self._position.line,
+        )
+        if progress.outcome is not None:
+            entry = msgspec.structs.replace(
+                entry, ended_at=now, outcome=progress.outcome, detail=progress.detail
+            )
+            self._journal.write(entry, durable=True)
+        elif self._noted_at is None or (now - self._noted_at).total_seconds() >= _NOTE_EVERY_S:
+            self._noted_at = now
+            self._journal.write(entry, durable=False)
+
+
+def _digest(program: Path) -> tuple[str, int]:
+    with program.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return digest.hexdigest(), file.tell()

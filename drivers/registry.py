@@ -1,0 +1,98 @@
+"""Which driver a name in devices.toml means: a literal table, and what each needs to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.config import DeviceConfig, ManualOptions, MarlinOptions, OctoPrintOptions
+from drivers.host import HostedDevice
+from drivers.manual import Manual
+from drivers.marlin import Marlin
+from drivers.octoprint import OctoPrint
+from fablab.base.clock import Clock
+from fablab.device import Capability, Device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a driver is given beside its own settings. `sent(line, offset)` hears how far a file was sent."""
+
+    data_dir: Path
+    clock: Clock
+    port: str = ""
+    sent: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """`serial`: its machine gets a host, a process of its own."""
+
+    build: Callable[[DeviceConfig, Site], Device]
+    capabilities: frozenset[Capability]
+    serial: bool = False
+
+
+def _marlin(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, MarlinOptions)
+    return Marlin(
+        name=config.name,
+        port=site.port or options.port,
+        baud=options.baud,
+        clock=site.clock,
+        serial_number=config.serial_number,
+        on_pause=options.on_pause,
+        on_resume=options.on_resume,
+        on_cancel=options.on_cancel,
+        quick_stop=options.quick_stop,
+        kill=options.kill,
+        journal=site.sent,
+    )
+
+
+def _octoprint(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, OctoPrintOptions)
+    return OctoPrint(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
+
+
+def _manual(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, ManualOptions)
+    state = site.data_dir / "manual" / f"{config.name}.json"
+    return Manual(name=config.name, state=state, clock=site.clock, estimate_s=options.estimate_s)
+
+
+DRIVERS: Final[Mapping[str, Driver]] = {
+    "marlin": Driver(build=_marlin, capabilities=Marlin.capabilities, serial=True),
+    "octoprint": Driver(build=_octoprint, capabilities=OctoPrint.capabilities),
+    "manual": Driver(build=_manual, capabilities=Manual.capabilities),
+}
+
+
+def make(config: DeviceConfig, *, data_dir: Path, clock: Clock) -> Device:
+    """The device as a server uses it: a serial machine through its host, any other by its driver directly."""
+    driver = DRIVERS[config.driver]
+    if driver.serial:
+        return HostedDevice(config, data_dir=data_dir, capabilities=driver.capabilities)
+    return driver.build(config, Site(data_dir=data_dir, clock=clock))
+
+
+def build(
+    config: DeviceConfig,
+    *,
+    data_dir: Path,
+    clock: Clock,
+    port: str = "",
+    sent: Callable[[int, int], None] | None = None,
+) -> Device:
+    """The driver itself, for a host; `port` stands in for the configured one (a mock has its own)."""
+    return DRIVERS[config.driver].build(config, Site(data_dir=data_dir, clock=clock, port=port, sent=sent))
+
+
+def port_of(config: DeviceConfig) -> str:
+    """The serial port; empty for machines that have none."""
+    return config.options.port if isinstance(config.options, MarlinOptions) else ""
