@@ -1,0 +1,30 @@
+"""`python -m tests.bench NAME`: a table to read, and as the last line one JSON object to compare."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+from rich.console import Console
+
+# Each module has `run(console) -> dict[str, float]`: prints what it likes, answers the figures.
+BENCHES = {
+    "analyse": "tests.bench.analyse",
+    "stream": "tests.bench.stream",
+    "submit": "tests.bench.submit",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in BENCHES:
+        print(f"usage: python -m tests.bench {{{','.join(BENCHES)}}}", file=sys.stderr)
+        return 2
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    figures = importlib.import_module(BENCHES[arguments[0]]).run(console)
+    print(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
