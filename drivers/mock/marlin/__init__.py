@@ -1,0 +1,15 @@
+"""A Marlin without a machine: real words on a real pty, with faults on request.
+
+physics    heaters with a time constant, a planner that takes its time
+machine    what each command does
+faults     what may be asked to go wrong, and when
+firmware   the serial side: numbers, checksums, ring, ok, busy      (no descriptor, no thread)
+terminal   the pty, its link, the loop
+control    the socket that steers it while it runs
+"""
+
+from drivers.mock.marlin.cli import main
+from drivers.mock.marlin.machine import Abilities
+from drivers.mock.marlin.terminal import MockMarlin
+
+__all__ = ["Abilities", "MockMarlin", "main"]
