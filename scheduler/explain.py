@@ -81,7 +81,9 @@ def nearest(problem: Problem, plan: Plan, demand: Demand) -> tuple[Reason, ...]:
     help.
     """
     board = Board(problem, plan.without(demand.id))
-    found: list[Reason] = []
+    found = _would(board, demand, "fits_now")
+    if found:
+        return tuple(found)
     if demand.starts:
         found += _would(board, replace(demand, starts=()), "other_start")
     if demand.is_gang:
@@ -98,8 +100,8 @@ def _slot_reasons(board: Board, demand: Demand, slot: Slot) -> list[Reason]:
     reasons: list[Reason] = []
     for wait in trace:
         reason = _reason(lane, replace(wait, until=min(wait.until, slot.run_start)))
-        if wait.at >= slot.run_start or (reasons and _continues(reasons[-1], reason)):
-            continue
+        if wait.at >= slot.run_start:  # the plan is older than the problem: nothing explains what may not be
+            break
         if reasons and _only_sets_up(wait, reasons[-1], slot):
             reasons[-1] = replace(reasons[-1], facts={**reasons[-1].facts, "until": wait.until})
         else:
@@ -108,13 +110,6 @@ def _slot_reasons(board: Board, demand: Demand, slot: Slot) -> list[Reason]:
         code = "waits_for_others" if demand.is_gang else "could_be_earlier"
         reasons.append(Reason(code=code, facts={"machine": slot.machine, "since": fit.run_start}))
     return reasons
-
-
-def _continues(before: Reason, after: Reason) -> bool:
-    """The same rule, or the same neighbour, met again on the way to the same minute."""
-    return before.code == after.code and all(
-        before.facts.get(name) == after.facts.get(name) for name in ("machine", "until", "by")
-    )
 
 
 def _only_sets_up(wait: Wait, before: Reason, slot: Slot) -> bool:

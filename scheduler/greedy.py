@@ -227,14 +227,19 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
     board = Board(problem, Plan(slots=kept))
     while _mend_one(board, kept):
         pass
-    unplaced: dict[str, Unplaced] = {}
-    for demand in sorted((d for d in problem.demands if d.id not in kept), key=_urgency):
-        found = board.insert(demand)
-        if isinstance(found, Unplaced):
-            unplaced[demand.id] = found
-        else:
-            kept[demand.id] = found.slots
-            board.place(found.slots)
+    waiting = sorted((d for d in problem.demands if d.id not in kept), key=_urgency)
+    while True:  # what came later may have loaded just what an earlier one lacked the set-up time for
+        unplaced: dict[str, Unplaced] = {}
+        for demand in waiting:
+            found = board.insert(demand)
+            if isinstance(found, Unplaced):
+                unplaced[demand.id] = found
+            else:
+                kept[demand.id] = found.slots
+                board.place(found.slots)
+        if len(unplaced) in (0, len(waiting)):
+            break
+        waiting = [demand for demand in waiting if demand.id in unplaced]
     return Plan(slots=kept, unplaced=unplaced)
 
 
@@ -254,8 +259,9 @@ def calendar_reason(machine: Machine, horizon: int, shape: Shape) -> Reason:
     if Lane(replace(machine, unattended_max_min=4 * NEVER), horizon, ()).first(anywhere):
         limit_min = machine.unattended_max_min
         return Reason(code=code, facts={**facts, "longest_min": longest_min, "limit_min": limit_min})
-    if shape.release + shape.run_min <= horizon:
-        setup_min = shape.setup_min + Lane(machine, horizon, ()).change_min(machine.loaded, shape.family)
+    empty = Lane(machine, horizon, ())
+    setup_min = shape.setup_min + empty.change_min(machine.loaded, shape.family)
+    if empty.staffed.room(0, max(setup_min, shape.clear_min)) >= horizon:
         return Reason(code="setup_needs_person", facts={**facts, "setup_min": setup_min})
     return Reason(code="beyond_horizon", facts={**facts, "horizon": horizon})
 

@@ -119,6 +119,14 @@ def test_a_member_that_could_begin_waits_for_the_others() -> None:
     assert ("machine_busy", 1) in found
 
 
+def test_a_place_that_is_no_longer_lawful_is_explained_up_to_its_start() -> None:
+    problem, plan = plan_of(job(), machine(staffed=LONG_DAY))
+    broken = machine(staffed=LONG_DAY, blocked=(Block(start=0, end=700, ref="fan"),))
+    now = replace(problem, machines=(replace(broken, staffed=weekdays(14, 13, 17)),))
+    found = why_not_earlier(now, plan, problem.demands[0])
+    assert [(r.code, r.facts["until"]) for r in found] == [("faulty", plan.slots["job"][0].run_start)]
+
+
 def test_an_unplaced_demand_has_no_start_to_explain() -> None:
     problem, plan = plan_of(job(run_min=9000))
     with pytest.raises(KeyError):
@@ -226,6 +234,11 @@ def test_a_machine_full_of_others_would_have_had_room() -> None:
     plan = solve(problem)
     found = {reason.code: reason for reason in nearest(problem, plan, problem.demands[1])}
     assert found["if_others_moved"].facts["start"] == 545
+
+
+def test_a_demand_that_has_a_place_by_now_is_told_so() -> None:
+    problem = Problem(horizon_min=DAY, machines=(machine(),), demands=(job(),))
+    assert [reason.code for reason in nearest(problem, Plan(), problem.demands[0])] == ["fits_now"]
 
 
 def test_where_nothing_can_be_changed_nothing_is_promised() -> None:

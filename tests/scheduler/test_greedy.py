@@ -114,6 +114,28 @@ def test_a_machine_that_falls_out_is_replanned_from_what_the_referee_names(seed:
     assert violations(problem, again) == ()
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_what_a_plan_leaves_out_has_no_place_in_it(seed: int) -> None:
+    problem = lab(seed, machines=3, jobs=25, gangs=2, fixed=3, days=7)
+    plan = solve(problem)
+    left_out = [demand for demand in problem.demands if demand.id in plan.unplaced]
+    assert all(isinstance(insert(problem, demand, plan), Unplaced) for demand in left_out)
+
+
+def test_a_run_left_out_is_tried_again_after_another_has_loaded_its_spool() -> None:
+    """A change of colour takes 15 minutes and the shift at noon has 12; the morning brings the colour later on."""
+    park = machine(
+        loads=SetupRule(), loaded=BLUE, staffed=pieces([(540, 600), (720, 732)]), unattended_max_min=60
+    )
+    short = {"family": RED, "setup_min": 0, "clear_min": 0, "run_min": 10}
+    noon = job("noon", due=1, starts=(Piece(732, 733),), **short)
+    morning = job("morning", due=2, starts=(Piece(560, 561),), **short)
+    problem = shop(park, demands=(noon, morning))
+    assert isinstance(insert(problem, noon, Plan()), Unplaced)
+    assert set(solve(problem).slots) == {"noon", "morning"}
+
+
 # --- brute force on tiny instances
 
 
@@ -224,6 +246,19 @@ def test_a_long_run_waits_for_the_morning_where_it_may_not_be_alone() -> None:
 def test_a_long_run_crosses_the_night_where_it_may_and_is_cleared_in_the_morning() -> None:
     slot = placed(shop(machine(unattended_max_min=16 * 60)), job(run_min=600), earliest=16 * 60).slots[0]
     assert (slot.run_start, slot.run_end, slot.free_at) == (965, 1565, DAY + 545)
+
+
+@pytest.mark.parametrize(("spare_min", "day"), [(0, 0), (-1, 1)])
+def test_a_run_may_be_alone_for_exactly_as_long_as_the_machine_may(spare_min: int, day: int) -> None:
+    evening = machine(unattended_max_min=600 + spare_min)
+    demand = job(run_min=605, starts=(Piece(1015, 1016), Piece(DAY + 600, DAY + 601)))
+    assert placed(shop(evening), demand).run_start // DAY == day
+
+
+def test_a_run_may_end_with_the_horizon() -> None:
+    problem = shop(horizon_min=9 * 60 + 70)
+    assert placed(problem, job()).ready_at == problem.horizon_min
+    assert refused(replace(problem, horizon_min=9 * 60 + 69), job()) == ["beyond_horizon"]
 
 
 def test_a_run_longer_than_a_weekend_alone_waits_until_it_would_be_seen() -> None:
