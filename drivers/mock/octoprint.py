@@ -379,6 +379,8 @@ class MockOctoPrint:
         if request.method == "GET" and inside:
             return 200, {"children": [f.describe(p) for p, f in inside.items()]}
         stored = self.files.get(path)
+        if stored is None and "/" in path and not any(p.startswith("fablab/") for p in self.files):
+            return 500, {"error": "The server encountered an internal error"}  # its folder does not exist
         if stored is None:
             return _NOT_FOUND
         if request.method == "GET":
