@@ -1,0 +1,176 @@
+"""Who is calling: a sign-in in a cookie, or a bearer token; and the cookies that carry this.
+
+Litestar's own sessions keep an id that the browser brings to the sign-in; here every sign-in makes a fresh token, its
+hash is in the database, and nothing a client sends is ever adopted.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from litestar.datastructures import Cookie
+from litestar.types import Scope
+
+from fablab.base.database import Database
+from fablab.base.errors import Unauthenticated
+from fablab.people import access
+from fablab.people.access import SignedIn
+from web.settings import Settings
+
+VISIT_LIFE_S = 12 * 3600
+LANGUAGE_LIFE_S = 365 * 24 * 3600
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,128}")
+_STATE = "fablab"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """What is known of a request before its route. `signed_in` None: nobody, and `failure` says why, if there is a why.
+
+    `visit`: the token of a browser that is not signed in, which its forms must send back. `fresh_visit`: it was made
+    for this request and must go back as a cookie.
+    """
+
+    request_id: str
+    address: str
+    signed_in: SignedIn | None = None
+    failure: Unauthenticated | None = None
+    by_bearer: bool = False
+    login_token: str = ""
+    visit: str = ""
+    fresh_visit: bool = False
+    language_cookie: str = ""
+
+    @property
+    def csrf(self) -> str:
+        """What forms of this browser must carry."""
+        return self.signed_in.csrf if self.signed_in is not None and not self.by_bearer else self.visit
+
+    @property
+    def key(self) -> str:
+        """Whose rate limit is drawn from."""
+        return f"member:{self.signed_in.member_id}" if self.signed_in else f"address:{self.address}"
+
+
+def caller_of(scope: Scope | dict[str, Any]) -> Caller:
+    """The caller that the gate has put there."""
+    caller = scope["state"].get(_STATE)
+    assert isinstance(caller, Caller), "the gate did not see this request"
+    return caller
+
+
+def remember(scope: Scope, caller: Caller) -> None:
+    scope["state"][_STATE] = caller
+
+
+class Cookies:
+    """Names and makers of the cookies. Over https the names have the prefix that keeps other hosts from setting them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.secure = settings.secure_cookies
+        prefix = "__Host-" if self.secure else ""
+        self.login = f"{prefix}fablab_login"
+        self.visit = f"{prefix}fablab_visit"
+        self.language = "fablab_language"
+
+    def for_login(self, token: str) -> Cookie:
+        life_s = int(access.LOGIN_LIFE.total_seconds())
+        return self._cookie(self.login, token, life_s)
+
+    def no_login(self) -> Cookie:
+        return self._cookie(self.login, "", 0)
+
+    def for_visit(self, token: str) -> Cookie:
+        return self._cookie(self.visit, token, VISIT_LIFE_S)
+
+    def for_language(self, language: str) -> Cookie:
+        return self._cookie(self.language, language, LANGUAGE_LIFE_S)
+
+    def _cookie(self, name: str, value: str, life_s: int) -> Cookie:
+        return Cookie(
+            key=name,
+            value=value,
+            max_age=life_s,
+            path="/",
+            httponly=True,
+            secure=self.secure,
+            samesite="lax",
+        )
+
+
+def read_cookies(scope: Scope) -> dict[str, str]:
+    found: SimpleCookie = SimpleCookie()
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            try:
+                found.load(value.decode("latin-1"))
+            except CookieError:
+                continue
+    return {name: morsel.value for name, morsel in found.items()}
+
+
+def header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+
+
+def identify(database: Database, cookies: Cookies, scope: Scope, request_id: str, address: str) -> Caller:
+    """Reads, and once in ten minutes writes when a sign-in was last seen. Runs in a thread."""
+    found = read_cookies(scope)
+    language = found.get(cookies.language, "")
+    kind, _, secret = header(scope, b"authorization").partition(" ")
+    if kind:
+        return _by_bearer(database, kind, secret.strip(), request_id, address, language)
+    token = found.get(cookies.login, "")
+    signed_in, failure = _by_login(database, token) if token else (None, None)
+    visit = found.get(cookies.visit, "")
+    good = bool(_TOKEN.fullmatch(visit))
+    return Caller(
+        request_id=request_id,
+        address=address,
+        signed_in=signed_in,
+        failure=failure,
+        login_token=token if signed_in else "",
+        visit=visit if good else secrets.token_urlsafe(24),
+        fresh_visit=not good,
+        language_cookie=language,
+    )
+
+
+def _by_login(database: Database, token: str) -> tuple[SignedIn | None, Unauthenticated | None]:
+    if not _TOKEN.fullmatch(token):
+        return None, Unauthenticated("login.expired")
+    try:
+        with database.read() as uow:
+            signed_in = access.resume(uow, token)
+            tired = access.needs_touch(uow, token)
+    except Unauthenticated as failure:
+        return None, failure
+    if tired:
+        database.write(lambda uow: access.touch(uow, token))
+    return signed_in, None
+
+
+def _by_bearer(
+    database: Database, kind: str, secret: str, request_id: str, address: str, language: str
+) -> Caller:
+    signed_in, failure = None, None
+    if kind.lower() != "bearer" or not _TOKEN.fullmatch(secret):
+        failure = Unauthenticated("token.unknown")
+    else:
+        try:
+            with database.read() as uow:
+                signed_in = access.bearer(uow, secret)
+        except Unauthenticated as error:
+            failure = error
+    return Caller(
+        request_id=request_id,
+        address=address,
+        signed_in=signed_in,
+        failure=failure,
+        by_bearer=True,
+        language_cookie=language,
+    )

@@ -1,0 +1,407 @@
+"""Every code of the house and its English sentence; the other languages are in `locales`, by that sentence.
+
+A sentence says what is so; `REMEDIES` say what to do about it. Placeholders are facts by name; `web.words` knows
+from a fact's name how it is written (an instant, a duration, grams ...).
+"""
+
+from __future__ import annotations
+
+
+def _(message: str) -> str:
+    """Marks a sentence for extraction; it is translated when it is said."""
+    return message
+
+
+#: Errors and refusals, by code.
+SENTENCES: dict[str, str] = {
+    # in general
+    "error": _("Something went wrong."),
+    "not_found": _("There is nothing here."),
+    "forbidden": _("You may not do this."),
+    "unauthenticated": _("Please sign in first."),
+    "too_many": _("That was too often in a short time. Please try again in %(retry_after_s)s."),
+    "invalid": _("This cannot be understood."),
+    "refused": _("This cannot be done as it is."),
+    "conflict": _("Somebody else was faster. Please look again and retry."),
+    "bad_step": _("This is no longer possible: things have moved on meanwhile."),
+    "busy": _("The lab is very busy right now. Please try again in a moment."),
+    "stale": _("Somebody else has just changed this. Please look again and retry."),
+    "slot_taken": _("This place in the calendar has just been taken by somebody else."),
+    "internal": _("Something broke on our side. Nothing you sent was lost; the staff can look it up."),
+    "http.bad_request": _("This request cannot be understood."),
+    "http.method_not_allowed": _("This address does not take this kind of request."),
+    "http.not_acceptable": _("This cannot be given in the form that was asked for."),
+    "http.too_large": _("What was sent is too large."),
+    "http.unsupported_media_type": _("This address does not take this kind of content."),
+    "http.fields": _("Some of what was sent cannot be understood: %(fields)s."),
+    # getting in
+    "access.unstated": _("Nobody has said who may come here, so nobody may."),
+    "access.in_person": _("This takes a sign-in with a password; a token is not enough."),
+    "access.scope": _("This token may not do this: it lacks the scope “%(scope)s”."),
+    "csrf.missing": _("This form is too old. Please load the page again and repeat what you did."),
+    "csrf.cross_site": _("This request comes from another site, so it was not carried out."),
+    "host.unknown": _("This server does not answer to that name."),
+    "login.wrong": _("E-mail or password is wrong."),
+    "login.expired": _("Your sign-in has run out. Please sign in again."),
+    "login.too_many": _("Too many wrong tries. Please wait %(retry_after_s)s, or ask the staff."),
+    "token.unknown": _("This token is not known here, or it was withdrawn."),
+    "token.expired": _("This token has run out. Please make a new one."),
+    "token.name": _("A token needs a name of 1 to 80 characters."),
+    "token.scope": _("There is no scope “%(scope)s”. The scopes are: %(known)s."),
+    "token.days": _("A token lives for 1 to %(most)s days."),
+    "password.too_short": _("A password needs at least %(least)s characters."),
+    "password.too_long": _("A password has at most %(most)s characters."),
+    "member.name": _("A name has 1 to 120 characters."),
+    "member.email": _("This is not an e-mail address."),
+    "member.email_taken": _("Somebody already has this e-mail address."),
+    "member.unknown": _("There is no such member."),
+    # the house
+    "house.missing": _("This lab is not set up yet: run “fablab seed” or ask the administrator."),
+    "claim.unknown": _("There is nothing like that in the calendar."),
+    "allocation.unknown": _("There is nothing like that in the calendar."),
+    "span.wrong": _("The end must come after the beginning."),
+    "span.too_long": _("That is too long a time at once: at most %(days)s days."),
+    "time.no_zone": _("Please say the time zone too, as in 2026-05-04T14:00:00+02:00."),
+    "time.wrong": _("This is no date and time. It is written like 2026-05-04T14:00:00+02:00."),
+    "hours_empty": _("There are no hours here."),
+    "hours_line": _("“%(text)s” needs days, then hours, as in “Tue-Sat 09:00-12:30”."),
+    "hours_weekday": _("“%(text)s” is no day of the week."),
+    "hours_time": _("“%(text)s” is no time of day."),
+    "hours_span": _("“%(text)s” needs a beginning and an end."),
+    "hours_overlap": _("These hours overlap: %(text)s."),
+    # files
+    "upload.broken_off": _(
+        "The upload broke off before the end. Nothing was kept; please send the file again."
+    ),
+    "upload.no_file": _("There is no file in this upload."),
+    "upload.two_files": _("One file at a time, please."),
+    "upload.not_multipart": _("A file is sent as multipart/form-data, in a field called “file”."),
+    "upload.malformed": _("The upload cannot be read. Nothing was kept; please send the file again."),
+    "upload.field_too_long": _("The field “%(name)s” is too long."),
+    "program.empty": _("This file is empty."),
+    "program.binary": _("This is not a text file with machine commands."),
+    "program.too_large": _("This file is larger than %(limit_bytes)s."),
+    "program.line_too_long": _(
+        "This file has a line of more than %(limit_bytes)s: that is no machine program."
+    ),
+    "program.too_long": _("This program would take longer than %(limit_days)s days."),
+    "program.no_commands": _("There is no command for a machine in this file."),
+    "program.no_time": _("Nothing moves in this file, so there is nothing to make."),
+    "program.not_found": _("The file is no longer here. Please upload it again."),
+    "program.wrong_extension": _(
+        "Files that end in “%(extension)s” cannot be made here. These can: %(allowed)s."
+    ),
+    "program.needs_slicing": _("A “%(extension)s” file is a model, not yet a program for a machine."),
+    "program.bgcode": _("Binary G-code (.bgcode) cannot be read yet."),
+    "program.cancelled": _("The reading of this file was stopped."),
+    # wishes
+    "project.unknown": _("You have no open project of that name."),
+    "priority.unknown": _("There is no priority “%(value)s”. It is -1 (can wait), 0 (normal) or 1 (urgent)."),
+    "due.past": _("The date you need it for is already past: %(due)s."),
+    "due.too_far": _("The date you need it for is more than %(days)s days away."),
+    "material.unknown": _("The lab has no material called “%(material)s”."),
+    "material.missing": _("The file does not say which material it is for."),
+    "material.not_enough": _("It needs %(needed_g)s; the fullest spool has %(left_g)s left."),
+    "material.other_loaded": _("Another material is loaded on this machine: %(loaded)s."),
+    "colour.not_in_stock": _("This material is not in stock in “%(colour)s”."),
+    "colour.other_loaded": _("“%(loaded)s” is loaded, and “%(wanted)s” is wanted."),
+    "spool.unknown": _("There is no such spool."),
+    "certification.missing": _("It takes a certification for this: %(technology)s."),
+    # jobs
+    "job.unknown": _("There is no such job, or it is not yours."),
+    "job.needs_member": _("A job belongs to a member; please sign in as one."),
+    "job.too_many_drafts": _("You have %(most)s drafts already."),
+    "job.active": _("This job is being made right now."),
+    "job.not_waiting": _("This job is not waiting for a machine any more."),
+    # machines
+    "machine.unknown": _("There is no such machine."),
+    "machine.none_of_kind": _("The lab has no machine for this: %(technology)s."),
+    "machine.none_eligible": _("None of the %(machines)s machines can make this file."),
+    "machine.not_eligible": _("This machine cannot take this job: %(reason)s"),
+    "machine.out_of_service": _("%(machine)s is out of service."),
+    "machine.no_device": _("%(machine)s is not connected to this server."),
+    "machine.no_link": _("This machine is not connected to this server."),
+    "machine.other_nozzle": _("The file is for a nozzle of %(wanted_mm)s; the machine has %(has_mm)s."),
+    "machine.busy": _("Something is running on this machine."),
+    "machine.nothing_planned": _("Nothing is planned on this machine."),
+    "machine.would_run_into": _("It would run into “%(title)s”, which starts %(from)s."),
+    "machine.no_answer": _("The machine does not answer. What it is doing is not known; please look at it."),
+    "machine.says_no": _("The machine refuses: %(said)s"),
+    "machine.wrong_one": _("This is not the machine it should be: %(said)s"),
+    "machine.cannot": _("This machine cannot do that: %(said)s"),
+    "machine.kind": _("This machine is of another kind than the file."),
+    "bed.not_confirmed": _("Somebody must confirm that the bed is clear."),
+    # runs
+    "run.unknown": _("There is no such run."),
+    "run.already_ended": _("This run is already over."),
+    "run.already_started": _("This run has already started."),
+    "run.not_running": _("This run is not running right now."),
+    "run.too_late": _("The confirmation is too old: somebody must look at the bed again."),
+    # what a file may not do on a machine
+    "admission.wrong_kind": _("The file is for another kind of machine: %(program)s, not %(machine)s."),
+    "admission.outside_bed": _(
+        "It goes to %(axis)s = %(value_mm)s; the machine reaches %(limit_mm)s (line %(line)s)."
+    ),
+    "admission.too_high": _("It is %(value_mm)s high; the machine takes %(limit_mm)s (line %(line)s)."),
+    "admission.too_large": _(
+        "It is %(size_mm)s along %(axis)s; the machine takes %(limit_mm)s (line %(line)s)."
+    ),
+    "admission.nozzle_too_hot": _(
+        "It heats the nozzle to %(value_c)s; this machine allows %(limit_c)s (line %(line)s)."
+    ),
+    "admission.bed_too_hot": _(
+        "It heats the bed to %(value_c)s; this machine allows %(limit_c)s (line %(line)s)."
+    ),
+    "admission.chamber_too_hot": _(
+        "It heats the chamber to %(value_c)s; this machine allows %(limit_c)s (line %(line)s)."
+    ),
+    "admission.forbidden_command": _("The command %(command)s is not allowed (line %(line)s): %(why_code)s."),
+    "admission.too_many_unknown": _(
+        "The file has %(count)s more unusual commands that could not be checked."
+    ),
+}
+
+#: What to do about it, for the codes where there is something to do.
+REMEDIES: dict[str, str] = {
+    "admission.outside_bed": _(
+        "Move or shrink the part in the slicer, or choose the profile of this machine."
+    ),
+    "admission.too_high": _("Shrink or cut the part in the slicer."),
+    "admission.too_large": _("Shrink or cut the part."),
+    "admission.nozzle_too_hot": _("Choose the right material and machine in the slicer, then export again."),
+    "admission.bed_too_hot": _("Choose the right material and machine in the slicer, then export again."),
+    "admission.chamber_too_hot": _("Choose the right material and machine in the slicer, then export again."),
+    "admission.forbidden_command": _("Remove it from the start or end code of the slicer's profile."),
+    "admission.wrong_kind": _("Export it again for the right machine."),
+    "admission.too_many_unknown": _("Export it again with a standard profile of the slicer."),
+    "bed.not_confirmed": _("Look at the bed, take everything off, then confirm."),
+    "certification.missing": _("Ask the staff for the next training."),
+    "colour.not_in_stock": _("Choose another colour, or let the lab choose."),
+    "colour.other_loaded": _("Change the spool and say so when you confirm."),
+    "due.past": _("Choose a later date, or none."),
+    "due.too_far": _("Choose an earlier date, or none."),
+    "job.too_many_drafts": _("Submit or discard some of them first."),
+    "machine.none_eligible": _("The reasons below say what has to change."),
+    "machine.none_of_kind": _("Ask the staff what can be done."),
+    "machine.other_nozzle": _("Slice it again for the nozzle of the machine, or ask the staff to change it."),
+    "machine.out_of_service": _("Wait until it is back, or choose another machine."),
+    "machine.would_run_into": _("Start it afterwards, or on another machine."),
+    "machine.busy": _("Wait until it has finished, or cancel it first."),
+    "material.missing": _("Choose the material in the form."),
+    "material.not_enough": _("Choose another colour, or ask the staff for a new spool."),
+    "material.other_loaded": _("Change the spool and say so when you confirm."),
+    "material.unknown": _("Choose a material from the list."),
+    "program.bgcode": _(
+        "In PrusaSlicer, switch “Binary G-code” off in the printer settings, then export again."
+    ),
+    "program.binary": _("Export the G-code from the slicer again."),
+    "program.empty": _("Export the G-code from the slicer again."),
+    "program.needs_slicing": _("Open it in a slicer such as PrusaSlicer or Cura and export the G-code."),
+    "program.no_time": _("Check the file in the slicer."),
+    "program.wrong_extension": _("Export the G-code from the slicer again."),
+    "project.unknown": _("Choose a project from the list, or none."),
+    "run.too_late": _("Look at the bed and confirm again."),
+}
+
+#: Why here, why not earlier, why not there, what would work: by what it is about and code, or by code alone.
+REASONS: dict[str, str] = {
+    "release": _("It cannot start before %(until)s."),
+    "machine_busy": _("%(machine)s is taken until %(until)s."),
+    "unplaced:machine_busy": _("%(machine)s has no gap that is long enough."),
+    "not_there:machine_busy": _("%(machine)s has no gap that is long enough."),
+    "faulty": _("%(machine)s is out of service until %(until)s."),
+    "unplaced:faulty": _("%(machine)s is out of service."),
+    "blocked": _("%(machine)s is reserved until %(until)s."),
+    "house_closed": _("The lab is closed until %(until)s."),
+    "unplaced:house_closed": _("The lab is never open long enough at once: at most %(longest_min)s."),
+    "not_there:house_closed": _("The lab is never open long enough at once for %(machine)s."),
+    "not_staffed": _("Nobody from the staff is there before %(until)s."),
+    "unplaced:not_staffed": _("The staff is never there long enough at once: at most %(longest_min)s."),
+    "not_there:not_staffed": _(
+        "%(machine)s needs the staff to be there all the time, and that is too short."
+    ),
+    "setup_needs_person": _("Somebody must prepare %(machine)s: possible from %(until)s."),
+    "unplaced:setup_needs_person": _("Nobody is there long enough to prepare %(machine)s."),
+    "not_there:setup_needs_person": _("Nobody is there long enough to prepare %(machine)s."),
+    "unattended_too_long": _(
+        "%(machine)s may run alone for %(limit_min)s at most: that works from %(until)s."
+    ),
+    "unplaced:unattended_too_long": _("%(machine)s may run alone for %(limit_min)s at most."),
+    "not_there:unattended_too_long": _("%(machine)s may run alone for %(limit_min)s at most."),
+    "start_not_allowed": _("It may not start on %(machine)s at that time."),
+    "beyond_horizon": _("It does not fit in before %(horizon)s."),
+    "next_needs_setup": _("What follows on %(machine)s needs another spool, and time to change it."),
+    "waits_for_others": _("%(machine)s waits for the other machines."),
+    "could_be_earlier": _("%(machine)s has become free earlier: the plan will follow."),
+    "too_few_eligible": _("It takes %(wanted)s machines, and only %(eligible)s can do it."),
+    "never_together": _("The machines are never free at the same time."),
+    "here": _("It is made on %(machine)s."),
+    "not_eligible": _("%(machine)s cannot make it: %(reason)s"),
+    "no_such_machine": _("This machine is not in the plan."),
+    "earlier_there": _("%(machine)s could now have it ready %(ready_at)s: the plan will follow."),
+    "as_good_there": _("On %(machine)s it would be ready at the same time."),
+    "later_there": _("On %(machine)s it would be ready only %(ready_at)s."),
+    "not_there:faulty": _("%(machine)s is out of service."),
+    "other_start": _("With another starting time it could be ready %(ready_at)s on %(machine)s."),
+    "shorter_run": _(
+        "Split into parts of at most %(run_min)s it could be ready %(ready_at)s on %(machine)s."
+    ),
+    "smaller_group": _("With only %(quantity)s machines it could start %(start)s."),
+    "if_others_moved": _("If others gave way it could be ready %(ready_at)s on %(machine)s: ask the staff."),
+}
+
+#: What members are told, by code.
+NOTICES: dict[str, str] = {
+    "job.moved": _("“%(file)s” will be ready %(ready)s instead of %(was)s."),
+    "job.no_place": _(
+        "There is no place for “%(file)s” in the plan any more. The staff will look at it with you."
+    ),
+    "job.accepted": _("The staff has accepted “%(file)s”."),
+    "job.rejected": _("The staff cannot make “%(file)s”: %(why)s"),
+    "job.done": _("“%(file)s” is ready on %(machine)s. Come and fetch it."),
+    "job.failed": _("“%(file)s” has failed on %(machine)s. Nothing is charged."),
+    "job.cancelled": _("“%(file)s” was cancelled on %(machine)s."),
+    "job.requeued": _("“%(file)s” was stopped on %(machine)s and will be made again. Nothing is charged."),
+}
+
+#: Short reasons used inside other sentences: why a machine is barred (`facts.reason`), why a command is.
+SHORT: dict[str, str] = {
+    "unknown": _("the reason is not known."),
+    "machine.out_of_service": _("it is out of service."),
+    "machine.other_nozzle": _("it has another nozzle."),
+    "machine.kind": _("it is of another kind."),
+    "certification.missing": _("it takes a certification."),
+    "admission.wrong_kind": _("the file is for another kind of machine."),
+    "admission.outside_bed": _("the part goes beyond its bed."),
+    "admission.too_high": _("the part is too high for it."),
+    "admission.too_large": _("the part is too large for it."),
+    "admission.nozzle_too_hot": _("the nozzle would be too hot for it."),
+    "admission.bed_too_hot": _("the bed would be too hot for it."),
+    "admission.chamber_too_hot": _("the chamber would be too hot for it."),
+    "admission.forbidden_command": _("the file has a command that it may not be given."),
+    "admission.too_many_unknown": _("the file has too many unusual commands."),
+    "persists": _("it changes settings that stay on the machine"),
+    "unsafe": _("it takes away a protection of the machine"),
+    "host": _("it speaks to the software, not to the machine"),
+    "files": _("it handles files on the machine's own card"),
+    "stops": _("it stops or resets the machine in mid-program"),
+    "realtime": _("the machine obeys it at once, in the middle of a line"),
+}
+
+#: The words of the house's enumerations, by enumeration and value.
+WORDS: dict[str, dict[str, str]] = {
+    "technology": {
+        "fdm": _("3D printing (FDM)"),
+        "resin": _("3D printing (resin)"),
+        "laser": _("Laser cutting"),
+        "cnc": _("CNC milling"),
+        "vinyl": _("Vinyl cutting"),
+    },
+    "resource_kind": {
+        "machine": _("Machine"),
+        "room": _("Room"),
+        "desk": _("Desk"),
+        "person": _("Person"),
+        "kit": _("Kit"),
+    },
+    "role": {
+        "maker": _("Maker"),
+        "teacher": _("Teacher"),
+        "partner": _("Partner"),
+        "mediator": _("Mediator"),
+        "staff": _("Staff"),
+        "admin": _("Administrator"),
+    },
+    "audience": {
+        "school": _("School"),
+        "student": _("Student"),
+        "professional": _("Professional"),
+        "personal": _("Personal"),
+        "association": _("Association"),
+        "public_body": _("Public body"),
+    },
+    "project_kind": {
+        "educational": _("Educational project"),
+        "professional": _("Professional project"),
+        "personal": _("Personal project"),
+    },
+    "certification_level": {
+        "user": _("User"),
+        "trainer": _("Trainer"),
+        "maintenance": _("Maintenance"),
+    },
+    "job_state": {
+        "draft": _("Draft"),
+        "review": _("With the staff"),
+        "queued": _("Queued"),
+        "planned": _("Planned"),
+        "active": _("Being made"),
+        "done": _("Done"),
+        "failed": _("Failed"),
+        "rejected": _("Rejected"),
+        "cancelled": _("Cancelled"),
+    },
+    "run_state": {
+        "preparing": _("Preparing"),
+        "starting": _("Starting"),
+        "running": _("Running"),
+        "paused": _("Paused"),
+        "succeeded": _("Succeeded"),
+        "failed": _("Failed"),
+        "cancelled": _("Cancelled"),
+        "interrupted": _("Interrupted"),
+    },
+    "claim_state": {
+        "open": _("Waiting for a place"),
+        "offered": _("Offered"),
+        "held": _("Planned"),
+        "closed": _("Over"),
+    },
+    "claim_kind": {
+        "job": _("Job"),
+        "reservation": _("Reservation"),
+        "session": _("Workshop"),
+        "outage": _("Out of service"),
+    },
+    "allocation_state": {"tentative": _("Tentative"), "firm": _("Firm")},
+    "machine_gate": {
+        "clear": _("Bed clear"),
+        "awaiting_clear": _("Waiting for clearing"),
+        "out_of_service": _("Out of service"),
+    },
+    "device_state": {
+        "offline": _("Offline"),
+        "idle": _("Free"),
+        "running": _("Running"),
+        "paused": _("Paused"),
+        "fault": _("Fault"),
+    },
+    "link_state": {
+        "closed": _("Not connected"),
+        "connecting": _("Connecting"),
+        "online": _("Connected"),
+        "waiting": _("Connection lost, trying again"),
+        "blocked": _("Somebody must look at the connection"),
+    },
+    "safety": {
+        "confirmed": _("Heaters and beam are off: confirmed by the machine."),
+        "not_confirmed": _("Stop was sent, but the machine has not confirmed it. Use its red button."),
+    },
+    "priority": {"-1": _("Can wait"), "0": _("Normal"), "1": _("Urgent")},
+    "charge_line": {"machine_time": _("Machine time"), "material": _("Material")},
+    "run_detail": {"too_late": _("Nobody started it in time.")},
+    "why": {"outage": _("Out of service"), "other": _("Taken")},
+}
+
+#: Short headings of a refusal by its kind, for problem+json and the error page.
+TITLES: dict[str, str] = {
+    "not_found": _("Not found"),
+    "forbidden": _("Not allowed"),
+    "unauthenticated": _("Sign in first"),
+    "too_many": _("Too many tries"),
+    "invalid": _("This cannot be understood"),
+    "refused": _("This cannot be done as it is"),
+    "conflict": _("Something has changed meanwhile"),
+    "machine": _("The machine does not do it"),
+    "internal": _("Something broke on our side"),
+}
