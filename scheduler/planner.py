@@ -261,7 +261,7 @@ def _reasons(
 ) -> list[dict[str, object]]:
     """The explanation as codes and facts that outlive this look: names instead of indices, instants instead of minutes."""
     if isinstance(found, Unplaced):
-        near = explain.nearest(sight.problem, Plan(), demand)
+        near = explain.nearest(_problem_with(sight.problem, board), Plan(), demand)
         return [_told(sight, "unplaced", r) for r in found.reasons[:MOST_REASONS]] + [
             _told(sight, "nearest", r) for r in near[:3]
         ]

@@ -29,6 +29,9 @@ def actions(table: Mapping[tuple[S, str], S], now: S) -> tuple[str, ...]:
 
 
 def table_markdown(table: Mapping[tuple[S, str], S]) -> str:
-    """The table as Markdown, one row a step in the table's order, without a newline at the end."""
-    rows = [f"| {state.value} | {action} | {after.value} |" for (state, action), after in table.items()]
-    return "\n".join(["| state | action | next |", "|---|---|---|", *rows])
+    """The table as Markdown, one row a state with all its steps, in the table's order; no newline at the end."""
+    steps: dict[S, list[str]] = {}
+    for (state, action), after in table.items():
+        steps.setdefault(state, []).append(f"{action} → {after.value}")
+    rows = [f"| {state.value} | {', '.join(found)} |" for state, found in steps.items()]
+    return "\n".join(["| from | steps |", "|---|---|", *rows])
