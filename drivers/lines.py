@@ -40,9 +40,10 @@ class Port(Protocol):
 class DescriptorPort:
     """A port with a file descriptor: poll, read, write. `wake` may be called from any thread."""
 
-    def __init__(self, wire: serial.SerialBase, fd: int) -> None:
+    def __init__(self, wire: serial.SerialBase, fd: int, *, write_timeout_s: float) -> None:
         self._wire = wire
         self._fd = fd
+        self._write_timeout_s = write_timeout_s
         self._closed = False
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -73,8 +74,8 @@ class DescriptorPort:
         return data
 
     def write(self, data: bytes) -> None:
-        """Raises DeviceTimeout when the machine takes nothing for `WRITE_TIMEOUT_S`."""
-        deadline = time.monotonic() + WRITE_TIMEOUT_S
+        """Raises DeviceTimeout when the machine takes nothing for `write_timeout_s`."""
+        deadline = time.monotonic() + self._write_timeout_s
         while data:
             try:
                 data = data[os.write(self._fd, data) :]
@@ -173,7 +174,7 @@ class ScriptPort:
         self.closed = True
 
 
-def open_port(url: str, baud: int) -> Port:
+def open_port(url: str, baud: int, *, write_timeout_s: float = WRITE_TIMEOUT_S) -> Port:
     """A device path or any URL pyserial knows. A local port is opened exclusively: nobody else may write to
     it.
 
@@ -182,7 +183,7 @@ def open_port(url: str, baud: int) -> Port:
     """
     local = "://" not in url
     try:
-        wire = serial.serial_for_url(url, baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, do_not_open=True)
+        wire = serial.serial_for_url(url, baud, timeout=0, write_timeout=write_timeout_s, do_not_open=True)
         if local:
             wire.exclusive = True
         wire.open()
@@ -194,7 +195,7 @@ def open_port(url: str, baud: int) -> Port:
         fd = wire.fileno()
     except (io.UnsupportedOperation, AttributeError):
         return PlainPort(wire)
-    return DescriptorPort(wire, fd)
+    return DescriptorPort(wire, fd, write_timeout_s=write_timeout_s)
 
 
 def _cannot_open(url: str, error: OSError) -> LinkLost | Misfit:

@@ -187,8 +187,6 @@ class Worker(threading.Thread):
                 self._end(LinkLost("the driver itself failed"))
 
     def _end(self, error: DeviceError) -> None:
-        if self._journal and self.job and self.job.live:
-            self._journal(self.job.line, self.job.offset)
         with self._lock:
             self.lost = error
             if self._lines is not None:
@@ -202,6 +200,8 @@ class Worker(threading.Thread):
             self._safe_stop = None
         self._obey_all()
         self._tell()
+        if self.job and self.job.live:
+            self._note(self.job)
 
     def _obey_all(self) -> None:
         while self._orders:
@@ -333,8 +333,7 @@ class Worker(threading.Thread):
             job.end(outcome, detail, self._clock.now())
             self._step = None
             self._message = ""
-        if self._journal:
-            self._journal(job.line, job.offset)
+        self._note(job)
         self._tell()
 
     # -- hearing -------------------------------------------------------------------------------------------
@@ -541,7 +540,7 @@ class Worker(threading.Thread):
                 self._host.append(b"M105")
         if self._journal and job and job.live and now - self._noted > self._limits.journal_s:
             self._noted = now
-            self._journal(job.line, job.offset)
+            self._note(job)
 
     def _retry(self, now: float, tries: int) -> None:
         """No ok in time: the same line again, and by turns a bare M105, in case it is the number that
@@ -668,6 +667,14 @@ class Worker(threading.Thread):
         with self._lock:
             self._message = message
         self._tell()
+
+    def _note(self, job: Job) -> None:
+        """A full disk must not spoil a print."""
+        if self._journal:
+            try:
+                self._journal(job.line, job.offset)
+            except OSError as error:
+                self._message = f"the position in the program could not be written down: {error}"
 
     def _tell(self, *, soon: bool = False) -> None:
         """Wake the watchers: at once, or (`soon`) not more than five times a second."""
