@@ -32,7 +32,7 @@ const link = $("#link");
 function say(state) {
   if (!link || link.dataset.state === state) return;
   link.dataset.state = state;
-  $(".link-word", link).textContent = link.dataset[state];
+  $(".live-word", link).textContent = link.dataset[state];
 }
 if (live) {
   let connectedBefore = false;
@@ -244,7 +244,7 @@ panel?.addEventListener("click", (event) => event.target === panel && panel.clos
 
 function neighbour(block, key) {
   const middle = (element) => element.offsetLeft + element.offsetWidth / 2;
-  const rows = $$("#board .track").map((track) => $$(".block", track)).filter((blocks) => blocks.length > 0);
+  const rows = $$("#board .track").map((track) => $$(".alloc", track)).filter((blocks) => blocks.length > 0);
   const row = rows.findIndex((blocks) => blocks.includes(block));
   const at = rows[row].indexOf(block);
   const closest = (blocks) =>
@@ -262,7 +262,7 @@ function neighbour(block, key) {
   return moves[key]?.();
 }
 document.addEventListener("keydown", (event) => {
-  const block = event.target.closest?.(".block");
+  const block = event.target.closest?.(".alloc");
   if (!block || event.altKey || event.ctrlKey || event.metaKey) return;
   const next = neighbour(block, event.key);
   if (!next) return;
