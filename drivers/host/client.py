@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Final
 
 from drivers.config import DeviceConfig
 from drivers.host import wire
-from drivers.host.paths import HostPaths
+from drivers.host.paths import HostPaths, LockHeld, take_lock
 from drivers.host.wire import Call, Hello, Op, Push, Reply
 from fablab.device import Capability, DeviceTimeout, Identity, LinkLost, Misfit, Safety, Status
 
@@ -97,7 +98,7 @@ class HostedDevice:
             return False
         self._connection = None
         try:
-            await _end(connection, force=force)
+            await _end(connection, self._paths.lock, force=force)
         finally:
             await connection.close()
         return True
@@ -120,7 +121,7 @@ class HostedDevice:
                     raise LinkLost(
                         "a host of another version prints; it is replaced when the print has ended"
                     )
-                await _end(connection, force=False)
+                await _end(connection, self._paths.lock, force=False)
             finally:
                 await connection.close()
         raise Misfit(f"{self._config.source} has other settings than this server read; restart the server")
@@ -252,14 +253,14 @@ async def _connect(path: Path) -> _Connection | None:
         async with asyncio.timeout(_CONNECT_S):
             reader, writer = await asyncio.open_unix_connection(str(path), limit=wire.MAX_LINE_BYTES)
             hello = wire.read_hello(await reader.readuntil(b"\n"))
-    except (FileNotFoundError, ConnectionError, asyncio.IncompleteReadError):
-        if writer is not None:
-            writer.close()
-        return None
-    except TimeoutError:
+    except TimeoutError:  # an OSError, too, but one that says that somebody is there
         if writer is not None:
             writer.close()
         raise DeviceTimeout(f"the host does not answer on {path}") from None
+    except (OSError, asyncio.IncompleteReadError):
+        if writer is not None:
+            writer.close()
+        return None
     except BaseException:
         if writer is not None:
             writer.close()
@@ -267,10 +268,21 @@ async def _connect(path: Path) -> _Connection | None:
     return _Connection(reader, writer, hello)
 
 
-async def _end(connection: _Connection, *, force: bool) -> None:
+async def _end(connection: _Connection, lock: Path, *, force: bool) -> None:
+    """Returns when the process has let go of everything: its lock is the last it holds."""
     try:
         async with asyncio.timeout(_QUIT_S):
             await connection.call(Op.QUIT, force=force)
             await connection.gone()
+            while not _free(lock):  # noqa: ASYNC110 - another process's lock sets no event here
+                await asyncio.sleep(0.02)
     except TimeoutError:
         raise DeviceTimeout("the host did not end in time") from None
+
+
+def _free(lock: Path) -> bool:
+    try:
+        os.close(take_lock(lock, ""))
+    except LockHeld:
+        return False
+    return True

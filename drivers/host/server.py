@@ -275,10 +275,8 @@ def run(
     paths.prepare()
     name_lock = _own_name(paths)
     keep_log(paths)
-    try:
-        asyncio.run(_run(config, paths, name_lock, ready=ready, idle_s=idle_s, clock=clock or SystemClock()))
-    finally:
-        os.close(name_lock)
+    # The lock is never closed here: it falls free when the whole process is gone, and others wait for that.
+    asyncio.run(_run(config, paths, name_lock, ready=ready, idle_s=idle_s, clock=clock or SystemClock()))
 
 
 async def _run(
