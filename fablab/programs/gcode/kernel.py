@@ -143,8 +143,12 @@ _M = _table(
     ),
 )
 _POW10 = 10.0 ** np.arange(19)
-_WORD_LAYER = np.frombuffer(b"LAYER", dtype=np.uint8)
-_WORD_CHANGE = np.frombuffer(b"CHANGE_LAYER", dtype=np.uint8)
+_LAYERS = (
+    np.frombuffer(b"LAYER_CHANGE", dtype=np.uint8),
+    np.frombuffer(b"LAYER:", dtype=np.uint8),
+    np.frombuffer(b"CHANGE_LAYER", dtype=np.uint8),
+)
+_WORD_LAYER = np.frombuffer(b"layer ", dtype=np.uint8)  # Simplify3D: a number follows
 _WORD_PICTURE = np.frombuffer(b"thumbnail", dtype=np.uint8)
 _CHATTER = (  # comments of every few lines, with nothing in them for us
     np.frombuffer(b"TYPE:", dtype=np.uint8),
@@ -699,11 +703,6 @@ def execute(s: State, count: int, mask: int) -> None:
                 explicit = True
             if run_g(s, code, mask):
                 free = False
-    line = n[LINE] + 1
-    n[COMMANDS] += 1
-    if n[FIRST_LINE] == 0:
-        n[FIRST_LINE] = line
-    n[LAST_LINE] = line
     if explicit or (free and n[MOTION] >= 0 and mask & _MOTION_WORDS):
         go(s, mask)
     elif free and has(mask, 70) and s.words[5] > 0.0:
@@ -755,11 +754,11 @@ def read_comment(s: State, buf: Bytes, i: int, end: int) -> None:
         n[PICTURE] = 1 - n[PICTURE]
         tell(s, COMMENT, start, end)
         return
-    if starts(buf, i, end, _WORD_CHANGE) or (
-        end - i > 6
-        and starts(buf, i, end, _WORD_LAYER)
-        and (buf[i + 5] == 58 or (end - i == 12 and buf[i + 5] == 95 and buf[i + 6] == 67))
-    ):
+    for note in _LAYERS:
+        if starts(buf, i, end, note):
+            n[LAYER_NOTES] += 1
+            return
+    if starts(buf, i, end, _WORD_LAYER) and 48 <= buf[i + _WORD_LAYER.size] <= 57:
         n[LAYER_NOTES] += 1
         return
     for word in _CHATTER:
@@ -883,10 +882,14 @@ def read_line(s: State, buf: Bytes, i: int) -> int:
             s.words[c - 65] = value
     if count > 0 and s.codes[0] == 100 and has(mask, 76):
         tell(s, COMMAND, begin, line_end(buf, begin))  # G10 L: a stored offset is written
-    if count > 0 or (mask and count == 0):
-        execute(s, count, mask)
-    elif count < 0:
-        s.n[COMMANDS] += 1
+    if count != 0 or mask != 0:
+        n = s.n
+        n[COMMANDS] += 1
+        n[LAST_LINE] = n[LINE] + 1
+        if n[FIRST_LINE] == 0:
+            n[FIRST_LINE] = n[LAST_LINE]
+        if count >= 0:
+            execute(s, count, mask)
     if i - begin > LINE_LIMIT:
         s.n[TROUBLE] = LINE_TOO_LONG
     return i
