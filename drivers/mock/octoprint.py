@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -18,8 +19,11 @@ from urllib.parse import unquote, urlsplit
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request as Handshake
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.WARNING)  # below it websockets writes down what is said
 _ROLES: Final = (
     "status",
     "control",
@@ -44,6 +48,15 @@ class Fault(StrEnum):
     SILENT = "silent"  # not done, and no answer ever
     DROPPED = "dropped"  # not done, connection dropped
     BUSY = "busy"  # not done, HTTP 503
+    CONFLICT = "conflict"  # not done, HTTP 409
+    FORBIDDEN = "forbidden"  # not done, HTTP 403
+    MOVED = "moved"  # not done, HTTP 302
+    ENDLESS = "endless"  # far more than anybody would want to read
+    PACKED = "packed"  # compressed although nobody asked
+    DRIPPING = "dripping"  # a byte now and then
+
+
+_STATUS: Final = {Fault.BUSY: 503, Fault.CONFLICT: 409, Fault.FORBIDDEN: 403, Fault.MOVED: 302}
 
 
 @dataclass(kw_only=True)
@@ -102,11 +115,16 @@ class MockOctoPrint:
     starts: int = 0
     rename_uploads: str = ""
     selecting_works: bool = True  # False: 204 and nothing happens, as with nothing selected
+    targets_told: bool = True  # False: a firmware that reports temperatures without targets
+    truncate_uploads: bool = False
+    slow_upload_s: float = 0.0
+    pausing_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.text = "Operational"
         self.error = ""
         self._faults: list[tuple[Fault, str]] = []
+        self._before: list[tuple[str, Callable[[], None]]] = []
         self._selected: str | None = None
         self._filepos: int | None = None
         self._elapsed_s = 0.0
@@ -119,6 +137,7 @@ class MockOctoPrint:
         self._writers: set[asyncio.StreamWriter] = set()
         self._sockets: dict[asyncio.StreamWriter, ServerProtocol] = {}
         self._pulse: asyncio.Task[None] | None = None
+        self._later: asyncio.Task[None] | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self.port = 0
         self.logins = 0
@@ -147,7 +166,7 @@ class MockOctoPrint:
         if server is not None:
             server.close()
         self.hang_up()
-        tasks = [t for t in (self._job, self._pulse, *self._handlers) if t is not None]
+        tasks = [t for t in (self._job, self._pulse, self._later, *self._handlers) if t is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -163,6 +182,30 @@ class MockOctoPrint:
     def fault(self, kind: Fault, request: str) -> None:
         """The next request whose "METHOD /path" begins with `request` meets this fault, once."""
         self._faults.append((kind, request))
+
+    def before(self, request: str, act: Callable[[], None]) -> None:
+        """Do something right before the next request that begins with `request` is looked at, once."""
+        self._before.append((request, act))
+
+    def print_by_hand(self, path: str) -> None:
+        """Somebody starts a file in OctoPrint's own page."""
+        self._selected, self._filepos, self._elapsed_s = path, 0, 0.0
+        self._become("Starting")
+        self._tell("PrintStarted", {"path": path, "size": len(self.files[path].content)})
+        self._go.set()
+        self._job = asyncio.create_task(self._print(path))
+
+    async def heat_by_hand(self, line: str) -> None:
+        await self._execute(line, in_print=False)
+
+    def add_heaters(self, *names: str) -> None:
+        self._heat |= {name: [21.0, 0.0] for name in names}
+
+    def finish(self) -> None:
+        """The print is suddenly at its end."""
+        if self._job is not None:
+            self._job.cancel()
+        self._become("Operational")
 
     def fail(self, error: str = "Printer halted. kill() called!") -> None:
         """The firmware dies: the file is deselected first, then the failure is told (measured order)."""
@@ -195,8 +238,9 @@ class MockOctoPrint:
     def say(self, raw: str) -> None:
         """Any text to all listeners."""
         for writer, socket in self._sockets.items():
-            socket.send_text(raw.encode())
-            writer.write(b"".join(socket.data_to_send()))
+            if socket.state is State.OPEN:
+                socket.send_text(raw.encode())
+                writer.write(b"".join(socket.data_to_send()))
 
     # -- the printer
 
@@ -238,9 +282,10 @@ class MockOctoPrint:
 
     def _report(self) -> None:
         self._clock_s += 1
-        heat = {name: {"actual": actual, "target": target} for name, (actual, target) in self._heat.items()}
-        chamber = {"actual": None, "target": None}
-        self._history = [*self._history[-9:], {"time": int(self._clock_s), **heat, "chamber": chamber}]
+        heat: dict[str, Any] = {"time": int(self._clock_s), "chamber": {"actual": None, "target": None}}
+        for name, (actual, target) in self._heat.items():
+            heat[name] = {"actual": actual, "target": target if self.targets_told else None}
+        self._history = [*self._history[-9:], heat]
 
     async def _beat(self) -> None:
         """Heat flows, and listeners get the throttled picture."""
@@ -299,10 +344,7 @@ class MockOctoPrint:
         self._writers.add(writer)
         try:
             while (request := await _read(reader, self.prefix)) is not None:
-                if request.path == "/sockjs/websocket":
-                    await self._socket(request, reader, writer)
-                    return
-                if not await self._reply(request, writer):
+                if not await self._reply(request, reader, writer):
                     return
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -312,30 +354,37 @@ class MockOctoPrint:
             self._sockets.pop(writer, None)
             writer.close()
 
-    async def _reply(self, request: _Request, writer: asyncio.StreamWriter) -> bool:
+    async def _reply(
+        self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """False when the connection is to end."""
         called = f"{request.method} {request.path}"
         self.asked.append(called)
-        fault = next((f for f in self._faults if called.startswith(f[1])), None)
-        if fault is not None:
-            self._faults.remove(fault)
-        kind = fault[0] if fault is not None else None
-        if kind is Fault.SILENT:
+        for waiting in [b for b in self._before if called.startswith(b[0])][:1]:
+            self._before.remove(waiting)
+            waiting[1]()
+        fault = self._fault_for(called)
+        if fault is Fault.SILENT:
             await asyncio.sleep(3600)
-        if kind is Fault.DROPPED:
+        if fault is Fault.DROPPED:
             writer.transport.abort()
             return False
-        status, told = (503, {"error": "busy"}) if kind is Fault.BUSY else await self._answer(request)
-        if kind is Fault.LOST:
-            writer.transport.abort()
+        if fault in _STATUS:
+            status, told = _STATUS[fault], {"error": fault.value}
+        elif request.path == "/sockjs/websocket":
+            await self._socket(request, reader, writer)
             return False
+        else:
+            status, told = await self._answer(request)
         body = b"" if told is None else json.dumps(told, indent=1).encode()
-        if kind is Fault.GARBLED:
-            body = b"<html>" + body
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
-        writer.write(head.encode() + (body[: len(body) // 2] if kind is Fault.CUT else body))
-        await writer.drain()
-        return kind is not Fault.CUT
+        return await _write(writer, status, body, fault)
+
+    def _fault_for(self, called: str) -> Fault | None:
+        meant = next((f for f in self._faults if called.startswith(f[1])), None)
+        if meant is None:
+            return None
+        self._faults.remove(meant)
+        return meant[0]
 
     async def _answer(self, request: _Request) -> _Answer:
         if not request.path.startswith("/api/"):
@@ -371,6 +420,7 @@ class MockOctoPrint:
             case "POST", "/api/printer/command":
                 return await self._commands(request.json())
             case "POST", "/api/files/local":
+                await asyncio.sleep(self.slow_upload_s)
                 return self._keep(request)
         return _NOT_FOUND
 
@@ -391,11 +441,7 @@ class MockOctoPrint:
         if self.text != "Operational":
             return 409, {"error": "Printer is already printing, cannot select a new file"}
         if self.selecting_works:
-            self._selected, self._filepos, self._elapsed_s = path, 0, 0.0
-            self._become("Starting")
-            self._tell("PrintStarted", {"path": path, "size": len(stored.content)})
-            self._go.set()
-            self._job = asyncio.create_task(self._print(path))
+            self.print_by_hand(path)
         return _NOTHING
 
     async def _steer(self, order: Mapping[str, Any]) -> _Answer:
@@ -409,11 +455,17 @@ class MockOctoPrint:
         action = order.get("action") or ("resume" if paused else "pause")  # without an action it toggles
         if action == "pause" and not paused and self.text != "Cancelling":
             self._go.clear()
-            self._become("Paused")
-        elif action == "resume" and paused:
+            self._become("Pausing")
+            self._later = asyncio.create_task(self._paused())
+        elif action == "resume" and self.text == "Paused":  # while "Pausing" it is taken and dropped
             self._go.set()
             self._become("Printing")
         return _NOTHING
+
+    async def _paused(self) -> None:
+        await asyncio.sleep(self.pausing_s)
+        if self.text == "Pausing":
+            self._become("Paused")
 
     def _cancel(self) -> None:
         path = self._selected
@@ -448,6 +500,7 @@ class MockOctoPrint:
         if path == self._selected and self.text in _PRINTING:
             return 409, {"error": "Trying to overwrite file that is currently being printed"}
         self._clock_s += 1
+        content = content[: len(content) // 2] if self.truncate_uploads else content
         self.files[path] = Stored(content=content, date=self._clock_s)
         local = {"name": name, "path": path, "origin": "local"}
         return 201, {
@@ -462,7 +515,7 @@ class MockOctoPrint:
     async def _socket(
         self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        socket = ServerProtocol()
+        socket = ServerProtocol(logger=_log)
         socket.receive_data(request.head)
         for handshake in socket.events_received():
             if isinstance(handshake, Handshake):
@@ -470,7 +523,7 @@ class MockOctoPrint:
         socket.send_text(json.dumps({"connected": {"version": "1.11.8"}}).encode())
         while True:
             writer.write(b"".join(socket.data_to_send()))
-            data = await reader.read(65536)
+            data = b"" if socket.close_expected() else await reader.read(65536)
             if not data:
                 return
             socket.receive_data(data)
@@ -495,6 +548,33 @@ async def _read(reader: asyncio.StreamReader, prefix: str) -> _Request | None:
     body = await reader.readexactly(length)
     path = urlsplit(target).path.removeprefix(prefix)
     return _Request(method=method, path=path, headers=headers, body=body, head=head)
+
+
+async def _write(writer: asyncio.StreamWriter, status: int, body: bytes, fault: Fault | None) -> bool:
+    """The answer, or what the fault makes of it; False when the connection is to end."""
+    if fault is Fault.LOST:
+        writer.transport.abort()
+        return False
+    if fault is Fault.GARBLED:
+        body = b"<html>" + body
+    length = 1_000_000_000 if fault is Fault.ENDLESS else len(body)
+    packed = "Content-Encoding: gzip\r\n" if fault is Fault.PACKED else ""
+    head = (
+        f"HTTP/1.1 {status} X\r\n{packed}Content-Length: {length}\r\nContent-Type: application/json\r\n\r\n"
+    )
+    writer.write(head.encode())
+    if fault is Fault.CUT:
+        writer.write(body[: len(body) // 2])
+    while fault is Fault.ENDLESS:
+        writer.write(b" " * 65536)
+        await writer.drain()
+    for byte in body if fault is Fault.DRIPPING else b"":
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.05)
+    if fault not in (Fault.CUT, Fault.DRIPPING):
+        writer.write(body)
+    await writer.drain()
+    return fault is not Fault.CUT
 
 
 def _multipart(request: _Request) -> dict[str, tuple[str, bytes]]:

@@ -81,7 +81,7 @@ class OctoPrint:
         self._rest: Rest | None = None
         self._socket: ClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._lost: LinkLost | None = None
+        self._lost: LinkLost | None = LinkLost(f"{name} is not open")
         self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
         self._look_wanted = asyncio.Event()
         self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
@@ -162,10 +162,10 @@ class OctoPrint:
     async def resume(self) -> None:
         rest = self._open_rest()
         # While it is still "Pausing" OctoPrint answers a resume with 204 and drops it (measured)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._answer_s):
-                while (await rest.job()).state == "Pausing":
-                    await asyncio.sleep(_PASSING_S)
+        for _ in range(round(self._answer_s / _PASSING_S)):
+            if (await rest.job()).state != "Pausing":
+                break
+            await asyncio.sleep(_PASSING_S)
         await rest.pause("resume")
 
     async def cancel(self) -> None:
