@@ -160,7 +160,7 @@ def check_extension(filename: str, kind: Kind | None = None) -> None:
     Codes: "program.bgcode", "program.needs_slicing", else "program.wrong_extension" with what is allowed.
     """
     name = clean_name(filename)
-    ending = PurePosixPath("x" + name if name.startswith(".") else name).suffix.lower()
+    ending = PurePosixPath(name).suffix.lower()
     if ending in REFUSED_EXTENSIONS:
         raise Invalid(REFUSED_EXTENSIONS[ending], field="file", extension=ending)
     kinds = tuple(Kind) if kind is None else (kind,)
