@@ -49,6 +49,8 @@ class Promise:
 
 def insert(uow: UnitOfWork, claim: Claim, *, factors: Factors | None = None) -> Promise | None:
     """Hold the earliest place for an open claim. None when there is none before the horizon; `claim.reasons` says why."""
+    calendar.take_turn(uow)
+    house.plan_alone(uow)
     sight = look(uow, without=(claim.id,), factors=factors)
     return _insert(uow, sight, Board(sight.problem), claim)
 
@@ -111,10 +113,16 @@ def place_now(
     What the planner had put there moves on; what is a person's own (a reservation, a session, an outage) does not,
     and is not run into either, counting a slow run and the clearing after it. Raises `Refused` with until when.
     """
-    need = claim.needs[0]
-    if resource_id not in need.eligible:
-        facts: dict[str, Fact] = {"reason": need.barred.get(str(resource_id), "unknown")}
+    need = next(iter(claim.needs), None)
+    if need is None or resource_id not in need.eligible:
+        facts: dict[str, Fact] = {
+            "reason": need.barred.get(str(resource_id), "unknown") if need else "unknown"
+        }
         raise Refused([Refusal(code="machine.not_eligible", facts=facts)])
+    calendar.take_turn(uow)
+    _end_leftovers(uow, resource_id)
+    house.plan_alone(uow)
+    _end_leftovers(uow, resource_id)
     sight = look(uow, without=(claim.id,), factors=factors)
     machine = sight.index[resource_id]
     duration = sight.duration(claim, resource_id)
@@ -129,7 +137,6 @@ def place_now(
     for other in [*moved, claim]:
         if other.state is ClaimState.HELD:
             calendar.release(uow, other, "replan")
-    _end_leftovers(uow, resource_id)
     place = calendar.Place(
         resource_id=resource_id,
         start_at=uow.now,
@@ -169,6 +176,7 @@ def reinsert(uow: UnitOfWork, claims: Iterable[Claim], *, factors: Factors | Non
     waiting = sorted(claims, key=lambda c: (-c.priority, c.ready_at or c.due_at or c.made_at, c.made_at))
     if not waiting:
         return 0
+    calendar.take_turn(uow)
     sight = look(uow, without=[claim.id for claim in waiting], factors=factors)
     board = Board(sight.problem)
     told = 0
@@ -196,6 +204,8 @@ def refresh(uow: UnitOfWork, ends: Mapping[str, datetime], *, factors: Factors |
 
     `ends`: run id to the instant its run is now expected to end. Returns how many owners were told of a move.
     """
+    calendar.take_turn(uow)
+    house.plan_alone(uow)
     _follow_runs(uow, ends, factors)
     for allocation in _lost(uow):
         if allocation.claim.state is ClaimState.HELD:
@@ -213,7 +223,7 @@ def _lost(uow: UnitOfWork) -> list[Allocation]:
 
     Where a start was missed, what follows on that machine is planned anew with it, so that nobody overtakes.
     """
-    ahead = [a for a in _ahead(uow, None, uow.now + timedelta(days=60)) if _movable(a)]
+    ahead = _unstarted(uow)
     late = {a.resource_id for a in ahead if a.run_start_at < uow.now - LATE_START}
     out = {
         row.id
@@ -221,6 +231,22 @@ def _lost(uow: UnitOfWork) -> list[Allocation]:
         if row.machine is not None and row.machine.gate is MachineGate.OUT_OF_SERVICE
     }
     return [a for a in ahead if a.resource_id in late | out]
+
+
+def _unstarted(uow: UnitOfWork) -> list[Allocation]:
+    """Everything the planner placed for jobs that no run stands on; also what is past by now, after a night with
+    the server down: it would wait for ever."""
+    query = (
+        select(Allocation)
+        .join(Allocation.claim)
+        .where(
+            Allocation.state == AllocationState.TENTATIVE,
+            Allocation.run_id.is_(None),
+            Claim.kind == ClaimKind.JOB,
+            Claim.state == ClaimState.HELD,
+        )
+    )
+    return list(uow.session.scalars(query.order_by(Allocation.resource_id, Allocation.start_at)).unique())
 
 
 def _follow_runs(uow: UnitOfWork, ends: Mapping[str, datetime], factors: Factors | None) -> None:
@@ -242,10 +268,13 @@ def _stretch(uow: UnitOfWork, row: Allocation, run_end: datetime, end_at: dateti
             continue
         if _movable(other) and other.claim.state is ClaimState.HELD:
             calendar.release(uow, other.claim, "replan")
-        elif not _movable(other):
+        else:
             run_end, end_at = min(run_end, other.start_at), min(end_at, other.start_at)
     calendar.trim(uow, row, run_end_at=run_end, end_at=end_at)
-    row.claim.ready_at = end_at
+    claim = row.claim
+    claim.ready_at = row.end_at
+    claim.ready_from = min(claim.ready_from or row.end_at, row.end_at)
+    claim.ready_until = max(claim.ready_until or row.end_at, row.end_at)
 
 
 def _ahead(uow: UnitOfWork, resource_id: int | None, until: datetime) -> list[Allocation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -44,6 +45,25 @@ def house(uow: UnitOfWork) -> House:
     if row is None:
         raise NotFound("house.missing")
     return row
+
+
+def today(uow: UnitOfWork) -> date:
+    """The day on the wall: prices and tariffs change at local midnight."""
+    return uow.now.astimezone(ZoneInfo(house(uow).zone)).date()
+
+
+def own_hours(uow: UnitOfWork) -> frozenset[int]:
+    """Ids of the resources that keep hours of their own."""
+    query = select(HoursRule.resource_id).where(HoursRule.resource_id.is_not(None)).distinct()
+    return frozenset(found for found in uow.session.scalars(query) if found is not None)
+
+
+def plan_alone(uow: UnitOfWork) -> None:
+    """Whoever plans waits here until the planner before has committed, and then sees what it wrote.
+
+    On SQLite a writer is alone anyway; on PostgreSQL the house's one row is the lock.
+    """
+    uow.session.execute(select(House.id).with_for_update())
 
 
 def calendar(uow: UnitOfWork, resource_id: int | None = None) -> Calendar:

@@ -16,7 +16,9 @@ from fablab.base.ids import new_id
 from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
-from fablab.claims.models import Allocation, AllocationState, ClaimKind, ClaimState
+from fablab.claims.jobs.models import JobState
+from fablab.claims.jobs.models import Job, JobState
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.device import DeviceState, Status
 from fablab.people.access import Right, require
 from fablab.places import house
@@ -76,8 +78,10 @@ def _cannot_start(uow: UnitOfWork, row: Machine, allocation: Allocation) -> list
         refusals.append(Refusal(code="machine.out_of_service", facts={"machine": row.resource.name}))
     if row.device is None:
         refusals.append(Refusal(code="machine.no_device", facts={"machine": row.resource.name}))
-    if claim.kind is not ClaimKind.JOB or claim.state is not ClaimState.HELD or allocation.run_id is not None:
+    if claim.state is not ClaimState.HELD or allocation.run_id is not None or not _is_waiting(uow, claim):
         refusals.append(Refusal(code="job.not_waiting"))
+    elif jobs.get(uow, claim.id).state is JobState.REVIEW:
+        refusals.append(Refusal(code="job.in_review"))
     if claim.material_id is not None:
         spool = uow.session.get(Spool, row.spool_id) if row.spool_id is not None else None
         if spool is None or spool.material_id != claim.material_id:
@@ -88,6 +92,27 @@ def _cannot_start(uow: UnitOfWork, row: Machine, allocation: Allocation) -> list
                 Refusal(code="colour.other_loaded", facts={"loaded": spool.colour, "wanted": claim.colour})
             )
     return refusals
+
+
+def _is_waiting(uow: UnitOfWork, claim: Claim) -> bool:
+    """A job that staff have yet to look at has a place, but no leave; one with a live run elsewhere is taken."""
+    if claim.kind is not ClaimKind.JOB or jobs.get(uow, claim.id).state is not JobState.QUEUED:
+        return False
+    return uow.session.scalar(select(Run.id).where(Run.claim_id == claim.id, Run.state.in_(LIVE))) is None
+
+
+def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
+    """The first allocation of a machine whose job may start: in the queue, and no run on it yet."""
+    query = (
+        select(Allocation)
+        .join(Job, Job.id == Allocation.claim_id)
+        .where(
+            Allocation.resource_id == resource_id,
+            Allocation.run_id.is_(None),
+            Job.state == JobState.QUEUED,
+        )
+    )
+    return uow.session.scalars(query.order_by(Allocation.start_at).limit(1)).unique().first()
 
 
 def begin(uow: UnitOfWork, run_id: str) -> Run:
@@ -163,6 +188,7 @@ def withdraw(uow: UnitOfWork, run_id: str, detail: str) -> None:
     for allocation in run.claim.allocations:
         if allocation.run_id == run.id:
             allocation.run_id = None
+            allocation.state = AllocationState.TENTATIVE  # or the plan could never move it again
     announce(uow, run)
 
 
