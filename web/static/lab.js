@@ -117,7 +117,12 @@ confirmDialog?.addEventListener("close", () => {
 
 /* ---- toasts ---- */
 
+// What a person asked for and the network lost is said; what the page asked for itself is asked again anyway.
 const toasts = $("#toasts");
+document.addEventListener("htmx:error", (event) => {
+  const method = event.detail.ctx?.request?.method;
+  if (method && method !== "GET") toasts.append($("#toast-lost").content.cloneNode(true));
+});
 function expire(toast) {
   if (toast.dataset.timed || toast.classList.contains("is-bad")) return;
   toast.dataset.timed = "1";
@@ -125,7 +130,11 @@ function expire(toast) {
 }
 if (toasts) {
   $$("[data-toast]", toasts).forEach(expire);
-  new MutationObserver(() => $$("[data-toast]", toasts).forEach(expire)).observe(toasts, { childList: true });
+  new MutationObserver(() => {
+    const all = $$("[data-toast]", toasts);
+    all.slice(0, -4).forEach((toast) => toast.remove());
+    all.forEach(expire);
+  }).observe(toasts, { childList: true });
   toasts.addEventListener("click", (event) => event.target.closest("[data-close]")?.closest("[data-toast]").remove());
 }
 document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest("article").remove());
