@@ -50,7 +50,6 @@ class Promise:
 def insert(uow: UnitOfWork, claim: Claim, *, factors: Factors | None = None) -> Promise | None:
     """Hold the earliest place for an open claim. None when there is none before the horizon; `claim.reasons` says why."""
     calendar.take_turn(uow)
-    house.plan_alone(uow)
     sight = look(uow, without=(claim.id,), factors=factors)
     return _insert(uow, sight, Board(sight.problem), claim)
 
@@ -120,8 +119,6 @@ def place_now(
         }
         raise Refused([Refusal(code="machine.not_eligible", facts=facts)])
     calendar.take_turn(uow)
-    _end_leftovers(uow, resource_id)
-    house.plan_alone(uow)
     _end_leftovers(uow, resource_id)
     sight = look(uow, without=(claim.id,), factors=factors)
     machine = sight.index[resource_id]
@@ -205,7 +202,6 @@ def refresh(uow: UnitOfWork, ends: Mapping[str, datetime], *, factors: Factors |
     `ends`: run id to the instant its run is now expected to end. Returns how many owners were told of a move.
     """
     calendar.take_turn(uow)
-    house.plan_alone(uow)
     _follow_runs(uow, ends, factors)
     for allocation in _lost(uow):
         if allocation.claim.state is ClaimState.HELD:

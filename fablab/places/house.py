@@ -58,14 +58,6 @@ def own_hours(uow: UnitOfWork) -> frozenset[int]:
     return frozenset(found for found in uow.session.scalars(query) if found is not None)
 
 
-def plan_alone(uow: UnitOfWork) -> None:
-    """Whoever plans waits here until the planner before has committed, and then sees what it wrote.
-
-    On SQLite a writer is alone anyway; on PostgreSQL the house's one row is the lock.
-    """
-    uow.session.execute(select(House.id).with_for_update())
-
-
 def calendar(uow: UnitOfWork, resource_id: int | None = None) -> Calendar:
     """The house's hours; a resource with rules of its own keeps those instead of the house's."""
     rules = list(uow.session.scalars(select(HoursRule)))

@@ -16,7 +16,6 @@ from fablab.base.ids import new_id
 from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
-from fablab.claims.jobs.models import JobState
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.device import DeviceState, Status
@@ -80,8 +79,6 @@ def _cannot_start(uow: UnitOfWork, row: Machine, allocation: Allocation) -> list
         refusals.append(Refusal(code="machine.no_device", facts={"machine": row.resource.name}))
     if claim.state is not ClaimState.HELD or allocation.run_id is not None or not _is_waiting(uow, claim):
         refusals.append(Refusal(code="job.not_waiting"))
-    elif jobs.get(uow, claim.id).state is JobState.REVIEW:
-        refusals.append(Refusal(code="job.in_review"))
     if claim.material_id is not None:
         spool = uow.session.get(Spool, row.spool_id) if row.spool_id is not None else None
         if spool is None or spool.material_id != claim.material_id:
