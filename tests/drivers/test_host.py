@@ -236,15 +236,17 @@ async def test_a_host_that_nobody_needs_ends_by_itself(
     assert hosts.entry().outcome is Outcome.DONE
 
 
-async def test_heaters_that_a_person_left_on_go_off_with_the_host(hosts: Hosts, mock: MockMarlin) -> None:
-    hosts.idle_s = 0.5
-    device = hosts.at(mock.port)
+async def test_a_heater_that_was_left_on_goes_off_with_the_host(
+    hosts: Hosts, mock: MockMarlin, tmp_path: Path
+) -> None:
+    program, _ = moves(tmp_path, 5000)
+    device = hosts.at(mock.port, more='on_cancel = ["M104 S50"]')
     await device.open()
-    mock.say(b" T:25.00 /200.00 B:25.00 /0.00 @:0 B@:0\n")
-    await first(device.watch(), lambda s: s.heat_c.get("tool0_target") == 200)
-    mock.accepted.clear()
+    await device.start(program, "run-1")
+    await device.cancel()
+    await first(device.watch(), lambda s: s.heat_c.get("tool0_target") == 50 and s.state is DeviceState.IDLE)
     await device.quit()
-    assert "M104 S0" in mock.accepted
+    assert mock.heat["tool0_target"] == 0
 
 
 async def test_the_mock_of_the_configuration_is_a_machine_like_any_other(

@@ -1,0 +1,100 @@
+"""The devices the contract suite is held against. A driver's author adds one entry to `SUBJECTS`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from drivers.manual import Manual
+from drivers.marlin import Marlin
+from drivers.mock.marlin import MockMarlin
+from drivers.mock.octoprint import MockOctoPrint
+from drivers.octoprint import OctoPrint
+from fablab.base.clock import SystemClock
+from fablab.device import Device, Outcome
+from tests.drivers.conftest import Hosts
+
+
+async def _by_itself() -> None:
+    """The machine ends its program without help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A device not opened yet. `short` ends within a second once `finish` was awaited; `long` runs for a minute.
+
+    `lose` cuts the wire, as a pulled cable does.
+    """
+
+    device: Device
+    short: Path
+    long: Path
+    lose: Callable[[], Awaitable[None]]
+    finish: Callable[[], Awaitable[None]] = _by_itself
+
+
+Maker = Callable[[Path, Hosts], AbstractAsyncContextManager[Subject]]
+
+
+def programs(folder: Path) -> tuple[Path, Path]:
+    """A short and a long one in G-code."""
+    short, long = folder / "short.gcode", folder / "long.gcode"
+    short.write_text("M104 S20\n" + "".join(f"G1 X{n}.5 F60000\n" for n in range(10)))
+    long.write_text("".join(f"G1 X{n % 100} F6000\nG4 P20\n" for n in range(3000)))
+    return short, long
+
+
+@asynccontextmanager
+async def direct_marlin(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    with MockMarlin(link=folder / "tty", speed=1) as mock:
+
+        async def lose() -> None:
+            mock.inject("unplug:60")
+
+        yield Subject(device=Marlin(name="m1", port=mock.port), short=short, long=long, lose=lose)
+
+
+@asynccontextmanager
+async def hosted_marlin(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    with MockMarlin(link=folder / "tty", speed=1) as mock:
+        device = hosts.at(mock.port)
+
+        async def lose() -> None:
+            mock.inject("unplug:60")
+
+        yield Subject(device=device, short=short, long=long, lose=lose)
+        await device.quit(force=True)
+
+
+@asynccontextmanager
+async def manual(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    device = Manual(name="m1", state=folder / "m1.json", clock=SystemClock(), every_s=0.1)
+    yield Subject(
+        device=device,
+        short=short,
+        long=long,
+        lose=device.close,
+        finish=partial(device.report, Outcome.DONE),
+    )
+
+
+@asynccontextmanager
+async def octoprint(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    async with MockOctoPrint() as mock:
+        device = OctoPrint(name="m1", url=mock.url, api_key=mock.api_key, look_s=0.5)
+        yield Subject(device=device, short=short, long=long, lose=mock.down)
+
+
+SUBJECTS: dict[str, Maker] = {
+    "marlin": direct_marlin,
+    "hosted_marlin": hosted_marlin,
+    "manual": manual,
+    "octoprint": octoprint,
+}
