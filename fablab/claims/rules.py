@@ -68,7 +68,7 @@ def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verd
             barred.setdefault(candidate.resource_id, refusal.code)
             blamed.setdefault(refusal.code, refusal)
     eligible = tuple(c.resource_id for c in candidates if c.resource_id not in barred)
-    refusals = [*_wish_refusals(wish, context)]
+    refusals = [*_wish_refusals(wish, context), *_doubts(candidates, eligible)]
     if not candidates:
         refusals.append(Refusal(code="machine.none_of_kind", facts={"technology": wish.technology.value}))
     elif not eligible:
@@ -92,6 +92,16 @@ def _bars(wish: Wish, candidate: Candidate, context: Context) -> list[Refusal]:
         bars.append(Refusal(code="certification.missing", facts={"technology": wish.technology.value}))
     bars.extend(refusal for refusal in candidate.admission if not refusal.waivable)
     return bars
+
+
+def _doubts(candidates: Sequence[Candidate], eligible: tuple[int, ...]) -> list[Refusal]:
+    """What staff would have to let pass, over all machines that could do it, each said once: whichever the planner
+    takes, nobody is asked again."""
+    found: list[Refusal] = []
+    for candidate in candidates:
+        if candidate.resource_id in eligible:
+            found.extend(doubt for doubt in candidate.admission if doubt.waivable and doubt not in found)
+    return found
 
 
 def _other_nozzle(wish: Wish, candidate: Candidate) -> bool:
