@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from math import ceil
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -158,7 +159,7 @@ def needs_touch(uow: UnitOfWork, token: str) -> bool:
 
 def touch(uow: UnitOfWork, token: str) -> None:
     login = uow.session.get(Login, _digest(token))
-    if login is not None:
+    if login is not None and login.expires_at > uow.now:
         login.seen_at = uow.now
         login.expires_at = uow.now + LOGIN_LIFE
 
@@ -213,7 +214,7 @@ def _slow_down(uow: UnitOfWork, keys: tuple[str, str]) -> None:
         count, oldest = uow.session.execute(query).one()
         if count >= limit:
             wait = oldest + TRY_WINDOW - uow.now if oldest else TRY_WINDOW
-            raise TooMany("login.too_many", retry_after_s=max(1, int(wait.total_seconds())))
+            raise TooMany("login.too_many", retry_after_s=max(1, ceil(wait.total_seconds())))
 
 
 def _verify(member: Member | None, password: str) -> bool:
