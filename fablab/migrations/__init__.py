@@ -67,9 +67,12 @@ def _run(database: Database, work: Any) -> None:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        work(config)
-        connection.commit()
-        if database.is_sqlite:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-            connection.exec_driver_sql("BEGIN")
+        try:
+            work(config)
+            connection.commit()
+        finally:
+            connection.rollback()
+            if database.is_sqlite:
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+                connection.exec_driver_sql("BEGIN")
