@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -37,6 +38,7 @@ class Ticks:
     def __init__(self, database: Database, replan: Callable[[], int]) -> None:
         self._database = database
         self._replan = replan
+        self._turn = Lock()  # the minute's job and the upset's are two, and may come due together
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(2)},
@@ -63,7 +65,8 @@ class Ticks:
 
     def _plan(self) -> None:
         try:
-            told = self._replan()
+            with self._turn:
+                told = self._replan()
         except Conflict as error:
             log.info("the plan was busy (%s); the next tick comes", error)
         else:
