@@ -22,7 +22,9 @@ _JOB_ACTIONS = {
 
 def settle(uow: UnitOfWork, run: Run) -> None:
     """Called once, by the step that ended the run."""
-    job_state = jobs.end_attempt(uow, run.claim_id, _JOB_ACTIONS[run.state])
+    # However it ended: who asked to cancel does not get the same job back in the queue.
+    unwanted = run.cancel_asked_at is not None and run.state is not RunState.SUCCEEDED
+    job_state = jobs.end_attempt(uow, run.claim_id, "cancel" if unwanted else _JOB_ACTIONS[run.state])
     _free_the_rest(uow, run)
     _take_from_spool(uow, run)
     _charge(uow, run)
