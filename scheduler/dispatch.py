@@ -20,7 +20,7 @@ from fablab.base.database import SYSTEM, Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, LabError, NotFound
 from fablab.base.events import Event
 from fablab.claims import calendar
-from fablab.claims.models import Claim, ClaimKind
+from fablab.claims.models import Claim
 from fablab.device import (
     Capability,
     DeviceError,
@@ -225,6 +225,10 @@ class Dispatcher:
             live = self._live.get(resource_id)
             if live is not None:
                 await self._guarded(link, self._act(resource_id, link, live))
+            live = self._live.get(resource_id)
+            if live is not None and live.state is not RunState.PREPARING:
+                # What the machine said while its start was being written down found no run to judge.
+                await self._guarded(link, self._observe(resource_id, link.status))
 
     async def _guarded(self, link: MachineLink, step: Coroutine[Any, Any, None]) -> None:
         """One step of a machine's endless task. Whatever goes wrong in it is tried again with the next status."""
@@ -365,7 +369,7 @@ def _tap(
 def _to_start(uow: UnitOfWork, resource_id: int, claim_id: str | None) -> Claim:
     if claim_id is not None:
         return calendar.claim(uow, claim_id)
-    allocation = calendar.next_on(uow, resource_id, ClaimKind.JOB)
+    allocation = attempts.next_waiting(uow, resource_id)
     if allocation is None:
         raise Conflict("machine.nothing_planned")
     return allocation.claim
