@@ -10,8 +10,8 @@ from math import ceil, floor
 from fablab.base.database import UnitOfWork
 from fablab.base.intervals import Intervals
 from fablab.claims import calendar
-from fablab.claims.calendar import Place
-from fablab.claims.models import Allocation, Claim, ClaimKind
+from fablab.claims.calendar import Held, Place
+from fablab.claims.models import Claim, ClaimKind
 from fablab.places import house
 from fablab.places.models import MachineGate, Resource, ResourceKind, Technology
 from scheduler.durations import Duration, Factors, Key, learn
@@ -121,22 +121,23 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = (), factors: Factors | Non
     origin = uow.now.replace(second=0, microsecond=0)
     origin = origin if origin == uow.now else origin + MINUTE
     rows = house.resources(uow, frozenset(ResourceKind))
-    hours = house.calendar(uow)
-    open_ = _pieces(hours.open.between(origin, origin + HORIZON), origin)
-    staffed = _pieces(hours.staffed.between(origin, origin + HORIZON), origin)
+    own = house.own_hours(uow)
+    hours = {key: _hours(house.calendar(uow, key), origin) for key in (None, *sorted(own))}
     index = {row.id: number for number, row in enumerate(rows)}
     gone = frozenset(without)
     fixed = [
-        _slot(allocation, index, origin)
-        for allocation in calendar.between(uow, origin, origin + HORIZON)
-        if allocation.resource_id in index
-        and (allocation.claim_id not in gone or allocation.run_id is not None)
+        _slot(held, index, origin)
+        for held in calendar.held_between(uow, origin, origin + HORIZON)
+        if held.resource_id in index and (held.claim_id not in gone or held.run_id is not None)
     ]
     return Sight(
         origin=origin,
         problem=Problem(
             horizon_min=HORIZON // MINUTE,
-            machines=tuple(_machine(number, row, staffed, open_) for number, row in enumerate(rows)),
+            machines=tuple(
+                _machine(number, row, *hours[row.id if row.id in own else None])
+                for number, row in enumerate(rows)
+            ),
             fixed=tuple(fixed),
         ),
         ids=tuple(row.id for row in rows),
@@ -154,7 +155,7 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = (), factors: Factors | Non
     )
 
 
-def family_of(claim: Claim) -> Family | None:
+def family_of(claim: Claim | Held) -> Family | None:
     """What the run leaves loaded. A colour that was left open matches no other: it counts as one of its own."""
     if claim.material_id is None:
         return None
@@ -193,7 +194,7 @@ def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tupl
     )
 
 
-def _slot(allocation: Allocation, index: Mapping[int, int], origin: datetime) -> Slot:
+def _slot(held: Held, index: Mapping[int, int], origin: datetime) -> Slot:
     def down(at: datetime) -> int:
         return floor((at - origin) / MINUTE)
 
@@ -201,14 +202,20 @@ def _slot(allocation: Allocation, index: Mapping[int, int], origin: datetime) ->
         return ceil((at - origin) / MINUTE)
 
     return Slot(
-        demand=allocation.claim_id,
-        machine=index[allocation.resource_id],
-        setup_start=down(allocation.start_at),
-        run_start=down(allocation.run_start_at),
-        run_end=up(allocation.run_end_at),
-        free_at=up(allocation.end_at),
-        family=family_of(allocation.claim),
+        demand=held.claim_id,
+        machine=index[held.resource_id],
+        setup_start=down(held.start_at),
+        run_start=down(held.run_start_at),
+        run_end=up(held.run_end_at),
+        free_at=up(held.end_at),
+        family=family_of(held),
     )
+
+
+def _hours(found: house.Calendar, origin: datetime) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Staffed and open, in minutes."""
+    staffed, open_ = (hours.between(origin, origin + HORIZON) for hours in (found.staffed, found.open))
+    return _pieces(staffed, origin), _pieces(open_, origin)
 
 
 def _presence(claim: Claim) -> Presence:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Refused
@@ -61,17 +62,21 @@ def keep_program(
 ) -> Program:
     """The row of a stored file; the same content twice is the same program. `thumbnail`: its media type."""
     row = uow.session.get(Program, sha256)
-    if row is None:
-        row = Program(
-            sha256=sha256,
-            size_bytes=size_bytes,
-            kind=analysis.kind,
-            analysis=msgspec.to_builtins(analysis),
-            thumbnail=thumbnail,
-            created_at=uow.now,
-        )
-        uow.session.add(row)
-        uow.session.flush()
+    if row is not None:
+        return row
+    row = Program(
+        sha256=sha256,
+        size_bytes=size_bytes,
+        kind=analysis.kind,
+        analysis=msgspec.to_builtins(analysis),
+        thumbnail=thumbnail,
+        created_at=uow.now,
+    )
+    try:
+        with uow.session.begin_nested():
+            uow.session.add(row)
+    except IntegrityError:  # the same file came from somebody else at the same time
+        return uow.session.get_one(Program, sha256)
     return row
 
 
@@ -124,7 +129,7 @@ def appraise(uow: UnitOfWork, job: Job, wishes: Wishes) -> Appraisal:
         material_id=wish.material_id,
         weight_g=wish.weight_g,
     )
-    quote = quotes.price(usage, quotes.prices_for(uow, usage, uow.now.date()))
+    quote = quotes.price(usage, quotes.prices_for(uow, usage, house.today(uow)))
     return Appraisal(wish=wish, verdict=verdict, quote=quote)
 
 
