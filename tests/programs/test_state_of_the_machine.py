@@ -10,6 +10,7 @@ import pytest
 from fablab.programs import gcode
 
 Read = Callable[..., gcode.Analysis]
+FREE = gcode.MachineLimits(jerk_mm_s=(1e3, 1e3, 1e3, 1e3))
 
 
 def span(box: gcode.Box | None) -> tuple[float, ...]:
@@ -135,13 +136,20 @@ def test_arcs_reach_their_outermost_points(read: Read, text: str, box: tuple[flo
 
 
 def test_a_circle_takes_the_time_of_its_length(read: Read) -> None:
-    free = gcode.MachineLimits(jerk_mm_s=(1e3, 1e3, 1e3, 1e3))
-    assert read("G1 X10\nG4\nG3 I-10 F600\n", free).motion_s == pytest.approx(2 * math.pi + 10 / 25, rel=1e-3)
+    assert read("G1 X10\nG4\nG3 I-10 F600\n", FREE).motion_s == pytest.approx(2 * math.pi + 10 / 25, rel=1e-3)
+
+
+@pytest.mark.parametrize("code", ["G2", "G3"])
+@pytest.mark.parametrize("centre", ["I10", "I-10", "J10", "J-10", "I6 J8", "I-6 J8"])
+def test_a_whole_circle_is_one_in_every_direction(read: Read, code: str, centre: str) -> None:
+    found = read(f"G1 X50 Y50 F600\nG4\n{code} {centre} E1\n", FREE)
+    x0, x1, y0, y1, *_ = span(found.work_mm)
+    assert (x1 - x0, y1 - y0) == (pytest.approx(20), pytest.approx(20))
+    assert found.motion_s == pytest.approx(math.hypot(50, 50) / 10 + 2 * math.pi, rel=1e-3)
 
 
 def test_a_helix_climbs(read: Read) -> None:
-    free = gcode.MachineLimits(jerk_mm_s=(1e3, 1e3, 1e3, 1e3))
-    found = read("G1 X10 F600\nG2 X10 Y0 Z5 I-10 E1\n", free)
+    found = read("G1 X10 F600\nG2 X10 Y0 Z5 I-10 E1\n", FREE)
     assert span(found.travel_mm)[5] == 5
     assert found.motion_s == pytest.approx(1 + math.hypot(2 * math.pi * 10, 5) / 10, rel=1e-3)
 

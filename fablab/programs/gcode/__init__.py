@@ -201,6 +201,15 @@ class _Pass:
             if s.n[k.TROUBLE]:
                 raise Invalid("program.line_too_long", field="file", limit_bytes=LINE_LIMIT_BYTES)
 
+        self._motion_s()
+
+    def _motion_s(self) -> float:
+        """So far; asked after every block, so that an absurd program does not get to take its absurd time."""
+        motion_s = float(self._s.f[self._k.TIME])
+        if not math.isfinite(motion_s) or motion_s > TIME_LIMIT_S:
+            raise Invalid("program.too_long", field="file", limit_days=int(TIME_LIMIT_S / 86_400))
+        return motion_s
+
     def _incident(self, raw: bytes, line: int) -> None:
         text = raw.decode("utf-8", "replace")
         name = command_name(text)
@@ -219,9 +228,7 @@ class _Pass:
         n = [int(value) for value in s.n]
         if n[k.COMMANDS] == 0:
             raise Invalid("program.empty", field="file")
-        motion_s = float(s.f[k.TIME])
-        if not math.isfinite(motion_s) or motion_s > TIME_LIMIT_S:
-            raise Invalid("program.too_long", field="file", limit_days=int(TIME_LIMIT_S / 86_400))
+        motion_s = self._motion_s()
         slicer = self.notes.facts()
         stated_s = slicer.time_s
         trusted = stated_s is not None and stated_s * DISTRUST_RATIO >= motion_s

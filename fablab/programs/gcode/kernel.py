@@ -459,15 +459,14 @@ def arc(
     if radius < TINY:
         return False
     start = math.atan2(-cb, -ca)
-    sweep = math.atan2(db - cb, da - ca) - start
+    sweep = (math.atan2(db - cb, da - ca) - start) % (2.0 * math.pi)
     if clockwise:
-        if sweep >= -TINY:
-            sweep -= 2.0 * math.pi
-    elif sweep <= TINY:
-        sweep += 2.0 * math.pi
+        sweep -= 2.0 * math.pi
+    if abs(sweep) < TINY:  # back to where it began: a whole circle
+        sweep = -2.0 * math.pi if clockwise else 2.0 * math.pi
     ca += f[a]
     cb += f[b]
-    for quarter in range(-4, 5):
+    for quarter in range(-6, 7):
         angle = quarter * 0.5 * math.pi
         if min(start, start + sweep) <= angle <= max(start, start + sweep):
             reach(s, a, ca + radius * math.cos(angle), working)
