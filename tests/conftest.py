@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,14 +17,16 @@ LabMaker = Callable[..., Lab]
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a real PostgreSQL server, started once for each test process."""
-    with warnings.catch_warnings():
+    # A folder of its own: as root the server runs as somebody else, and every pytest that starts on this computer
+    # closes pytest's common folder to others again.
+    with tempfile.TemporaryDirectory(prefix="fablab-pg-") as folder, warnings.catch_warnings():
         # The wheel asks for a runtime directory that a bare machine does not have, and falls back by itself.
         warnings.simplefilter("ignore")
         import pgserver
 
-        server = pgserver.get_server(tmp_path_factory.mktemp(f"pg{os.getpid()}"))
+        server = pgserver.get_server(Path(folder) / "data")
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         server.cleanup()
 
