@@ -119,11 +119,8 @@ def test_a_port_whose_other_end_goes_away_is_a_lost_link() -> None:
     wire.close()
 
 
-def test_a_machine_that_takes_nothing_times_out(
-    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WRITE_TIMEOUT_S", 0.05)
-    wire = Lines.open(pty[1], 115200)
+def test_a_machine_that_takes_nothing_times_out(pty: tuple[int, str]) -> None:
+    wire = Lines(open_port(pty[1], 115200, write_timeout_s=0.05))
     with pytest.raises(DeviceTimeout, match="no more bytes"):
         wire.write(b"x" * 1_000_000)
     wire.close()
