@@ -3,7 +3,7 @@
 Handlers fill these from the domain; templates never see an entity. Every datetime is aware (the filters turn
 it into the lab's local time), every amount is integer cents, every free sentence is already in the viewer's
 language.
-Words that have a fixed set are the enums below; `templates/_words.html` says them in plain language.
+Words that have a fixed set are the enums below; `templates/_ui.html` says them in plain language.
 """
 
 from __future__ import annotations
