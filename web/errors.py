@@ -140,7 +140,7 @@ def problem_of(error: LabError, words: Words, request_id: str = "") -> Problem:
     return Problem(
         type=f"/problems/{error.code}",
         title=words.title(kind),
-        status=STATUS_OF_CODE.get(error.code, status),
+        status=int(STATUS_OF_CODE.get(error.code, status)),
         detail=detail,
         code=error.code,
         field=error.field if isinstance(error, Invalid) else None,

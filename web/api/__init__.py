@@ -1,1 +1,11 @@
-"""JSON under /api: one file a subject."""
+"""JSON under /api: one file a subject, shapes beside the handlers, problem+json for every error."""
+
+from litestar import Router
+
+from web.api import house, jobs, machines, people
+
+ROUTES = (*people.ROUTES, *jobs.ROUTES, *machines.ROUTES, *house.ROUTES)
+
+
+def router() -> Router:
+    return Router("/api", route_handlers=ROUTES)

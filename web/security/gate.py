@@ -77,7 +77,7 @@ class Gate:
         async def with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 message["headers"] = self._headers(scope, caller, list(message["headers"]))
             await send(message)
 

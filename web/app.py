@@ -1,0 +1,292 @@
+"""The one composition root: settings become a database, links to machines, a planner's clockwork and a web of routes.
+
+uvicorn serves `create_app(settings)`; `Server` is uvicorn with open event streams ended before it waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from socket import socket
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+import uvicorn
+from litestar import Litestar, Request, Router
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, Reference, SecurityScheme
+
+from drivers.config import load as load_devices
+from drivers.link import Link
+from drivers.registry import make
+from fablab.base.clock import Clock, SystemClock
+from fablab.base.database import Database
+from fablab.base.errors import NotFound, Unauthenticated
+from fablab.people.access import SignedIn
+from fablab.places import house
+from fablab.programs.store import Store
+from scheduler.dispatch import Dispatcher, MachineLink
+from scheduler.intake import Intake
+from scheduler.ticks import Ticks
+from web import api
+from web.api.house import installed, problem
+from web.errors import handlers, words_of
+from web.live import Live
+from web.log import configure
+from web.pages import routes as pages
+from web.security import Access, guard
+from web.security.gate import Gate
+from web.security.identity import Cookies, caller_of
+from web.security.limits import Limiter
+from web.settings import Settings
+from web.static_files import Assets, static_file
+from web.templating import Lab, Templates, asset_version
+from web.uploads import Uploads
+from web.words import DEFAULT_ZONE, Catalogue, Words
+
+log = structlog.get_logger("web")
+
+GRACE_S = 2
+USUAL_BODY_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that lives as long as the server; each may be asked for by its name in a handler."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: Store
+    intake: Intake
+    uploads: Uploads
+    dispatcher: Dispatcher
+    ticks: Ticks
+    live: Live
+    cookies: Cookies
+    limiter: Limiter
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    links: Mapping[str, MachineLink] | None = None,
+    limiter: Limiter | None = None,
+    live: Callable[[Database], Live] = Live,
+) -> Litestar:
+    """`links`: by device name; None makes them from devices.toml. The database must be migrated already.
+
+    With `settings.dispatch` off nothing is watched, started or planned anew: for tests, and for a second process.
+    """
+    configure(as_json=settings.log_json)
+    clock = clock or SystemClock()
+    parts = _parts(settings, clock, _links(settings, clock) if links is None else links, limiter, live)
+    lab, zone = _read_house(parts.database)
+    catalogue = Catalogue(zone, clock)
+    app = Litestar(
+        route_handlers=[api.router(), static_file, problem, *pages.route_handlers],
+        guards=[guard],
+        dependencies=_dependencies(parts),
+        exception_handlers=handlers(),
+        lifespan=[_life(parts)],
+        openapi_config=_openapi(),
+        request_max_body_size=USUAL_BODY_BYTES,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.update(
+        {
+            "parts": parts,
+            "limiter": parts.limiter,
+            "catalogue": catalogue,
+            "assets": Assets(),
+            "templates": Templates(lab, asset_version=asset_version()),
+            "error_page": pages.render_error,
+        }
+    )
+    app.asgi_handler = Gate(
+        app.asgi_handler, settings=settings, database=parts.database, cookies=parts.cookies
+    )
+    return app
+
+
+def _parts(
+    settings: Settings,
+    clock: Clock,
+    links: Mapping[str, MachineLink],
+    limiter: Limiter | None,
+    live: Callable[[Database], Live],
+) -> Parts:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.url, clock=clock)
+    store = Store(settings.programs_dir)
+    dispatcher = Dispatcher(database, links, store.path, clock)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        database=database,
+        store=store,
+        intake=Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes),
+        uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
+        dispatcher=dispatcher,
+        ticks=Ticks(database, dispatcher.replan),
+        live=live(database),
+        cookies=Cookies(settings),
+        limiter=limiter or Limiter(),
+    )
+
+
+def _links(settings: Settings, clock: Clock) -> dict[str, MachineLink]:
+    """A link for every machine of devices.toml; without the file there are none, and the lab says so."""
+    if not settings.dispatch:
+        return {}
+    if not settings.devices_file.is_file():
+        log.warning("no devices.toml: no machine is connected", looked_for=str(settings.devices_file))
+        return {}
+    return {
+        name: Link(
+            make(config, data_dir=settings.data_dir, clock=clock),
+            clock=clock,
+            serial_number=config.serial_number,
+        )
+        for name, config in load_devices(settings.devices_file).items()
+    }
+
+
+def _read_house(database: Database) -> tuple[Lab, ZoneInfo]:
+    with database.read() as uow:
+        try:
+            row = house.house(uow)
+        except NotFound:
+            log.warning("this lab is not set up yet: it has no name and no hours")
+            return Lab(name="FabLab", synthetic=False), DEFAULT_ZONE
+        return Lab(name=row.name, synthetic=row.synthetic), ZoneInfo(row.zone)
+
+
+def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def life(_app: Litestar) -> AsyncIterator[None]:
+        parts.live.begin()
+        if parts.settings.dispatch:
+            await parts.dispatcher.begin()
+            parts.ticks.begin()
+        try:
+            yield
+        finally:
+            parts.live.close()
+            if parts.settings.dispatch:
+                await asyncio.to_thread(parts.ticks.close)
+                await parts.dispatcher.close()
+            parts.database.dispose()
+
+    return life
+
+
+def _dependencies(parts: Parts) -> dict[str, Provide]:
+    """What a handler may ask for by name: `database: NamedDependency[Database]`, and so on."""
+
+    def constant(value: object) -> Provide:
+        def provide() -> object:
+            return value
+
+        return Provide(provide, sync_to_thread=False)
+
+    fixed = {
+        name: constant(getattr(parts, name))
+        for name in (
+            "settings",
+            "clock",
+            "database",
+            "store",
+            "intake",
+            "uploads",
+            "dispatcher",
+            "live",
+        )
+    }
+    return {
+        **fixed,
+        "jar": constant(parts.cookies),  # Litestar keeps the name "cookies" for itself
+        "signed_in": Provide(_signed_in, sync_to_thread=False),
+        "words": Provide(_words, sync_to_thread=False),
+        "templates": Provide(_templates, sync_to_thread=False),
+    }
+
+
+def _signed_in(request: Request[Any, Any, Any]) -> SignedIn:
+    """Who is signed in; on a public route there may be nobody, and `web.security.visitor` says so."""
+    found = caller_of(request.scope).signed_in
+    if found is None:
+        raise Unauthenticated
+    return found
+
+
+def _words(request: Request[Any, Any, Any]) -> Words:
+    return words_of(request)
+
+
+def _templates(request: Request[Any, Any, Any]) -> Templates:
+    found: Templates = request.app.state.templates
+    return found
+
+
+def _openapi() -> OpenAPIConfig:
+    schemes: dict[str, SecurityScheme | Reference] = {
+        "token": SecurityScheme(type="http", scheme="bearer", description="From POST /api/tokens."),
+        "login": SecurityScheme(
+            type="apiKey",
+            name="fablab_login",
+            security_scheme_in="cookie",
+            description="From POST /api/login.",
+        ),
+    }
+    return OpenAPIConfig(
+        title="FabLab",
+        version=installed(),
+        description="Files to machines: when is it ready, what does it cost, where does it stand. "
+        "Errors are problem+json in the caller's language; instants are UTC, amounts are cents.",
+        components=Components(security_schemes=schemes),
+        security=[{"token": []}, {"login": []}],
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router(
+            "/api/schema", route_handlers=[], include_in_schema=False, opt={"access": Access.PUBLIC}
+        ),
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn waits for open answers before it stops; a stream of events would be open for ever."""
+
+    def __init__(self, app: Litestar, settings: Settings) -> None:
+        self._parts: Parts = app.state.parts
+        trusted = list(settings.trusted_proxies)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # X-Forwarded-For is believed from these and from nobody else; uvicorn's own default is this computer.
+                proxy_headers=bool(trusted),
+                forwarded_allow_ips=trusted or None,
+                timeout_graceful_shutdown=GRACE_S,
+                ws="none",
+            )
+        )
+
+    async def shutdown(self, sockets: Sequence[socket] | None = None) -> None:
+        self._parts.live.close()
+        await super().shutdown(list(sockets) if sockets else None)
+
+
+def serve(settings: Settings) -> None:
+    """Until a signal says stop."""
+    Server(create_app(settings), settings).run()
