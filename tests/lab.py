@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import secrets
+import shutil
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
+
+from sqlalchemy import text
 
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Actor, Database
+from fablab.claims.jobs import use as jobs
+from fablab.claims.jobs.use import Wishes
 from fablab.money.models import MaterialPrice, Tariff
 from fablab.people import members
+from fablab.people.access import hash_password
 from fablab.people.models import Audience, Member, ProjectKind, Role
 from fablab.places.models import (
     HoursKind,
@@ -24,6 +32,7 @@ from fablab.places.models import (
     Spool,
     Technology,
 )
+from fablab.programs import gcode
 from fablab.programs.store import Store
 from scheduler.intake import Intake
 
@@ -74,9 +83,8 @@ def make_lab(url: str, folder: Path, *, at: datetime = TUESDAY, devices: dict[st
             ("staff", Role.STAFF),
             ("admin", Role.ADMIN),
         ):
-            member = members.add_member(
-                uow, name=name.title(), role=role, email=f"{name}@lab.example", password=PASSWORD
-            )
+            member = members.add_member(uow, name=name.title(), role=role, email=f"{name}@lab.example")
+            member.password_hash = _hashed()
             lab.actors[name] = Actor(member_id=member.id, name=member.name, role=role.value)
         owner = uow.session.get(Member, lab.maker.member_id)
         assert owner is not None
@@ -147,3 +155,111 @@ def _machines(lab, session, devices, now) -> None:  # type: ignore[no-untyped-de
     session.add(room)
     session.flush()
     lab.resources["room"] = room.id
+
+
+@cache
+def _hashed() -> str:
+    """One hash for everybody: forty milliseconds a member are many over all tests."""
+    return hash_password(PASSWORD)
+
+
+def copy_of(lab: Lab, path: Path) -> Lab:
+    """A lab on SQLite again, in a file of its own and with a clock of its own: much quicker than a new one."""
+    assert lab.database.url.database is not None
+    with lab.database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")  # a checkpoint wants no transaction around it
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    shutil.copyfile(lab.database.url.database, path)
+    clock = FakeClock(lab.clock.now())
+    database = Database(f"sqlite:///{path}", clock=clock)
+    return replace(lab, database=database, clock=clock, intake=replace(lab.intake, database=database))
+
+
+def analysed(
+    *,
+    duration_s: float = 1800.0,
+    weight_g: float = 4.5,
+    material: str | None = "PETG",
+    nozzle_mm: float | None = 0.4,
+    kind: gcode.Kind = gcode.Kind.FDM,
+    incidents: tuple[gcode.Incident, ...] = (),
+    stairs: gcode.Stairs | None = None,
+) -> gcode.Analysis:
+    """What a file might have said, without a file."""
+    return gcode.Analysis(
+        kind=kind,
+        size_bytes=1000,
+        lines=100,
+        commands=90,
+        moves=80,
+        first_line=1,
+        last_line=100,
+        duration_s=duration_s,
+        duration_source=gcode.Source.SLICER,
+        motion_s=duration_s,
+        stated_s=duration_s,
+        limits_source=gcode.LimitsSource.DEFAULT,
+        filament=(),
+        filament_mm=1500.0,
+        filament_g=weight_g,
+        work_mm=None,
+        travel_mm=None,
+        nozzle_c=240.0,
+        nozzle_line=3,
+        bed_c=80.0,
+        bed_line=4,
+        chamber_c=None,
+        layers=50,
+        tools=(0,),
+        tool_changes=0,
+        arcs=0,
+        homes=1,
+        inches=False,
+        relative=False,
+        stairs=stairs or gcode.Stairs(),
+        incidents=incidents,
+        incidents_hidden=0,
+        slicer=gcode.Slicer(
+            materials=(material,) if material else (), nozzle_mm=(nozzle_mm,) if nozzle_mm else ()
+        ),
+    )
+
+
+def drafted(
+    lab: Lab, analysis: gcode.Analysis | None = None, *, actor: Actor | None = None, name: str = "part.gcode"
+) -> str:
+    """The id of a draft whose program was never a file."""
+    with lab.database.begin(actor or lab.maker) as uow:
+        program = jobs.keep_program(uow, secrets.token_hex(32), 1000, analysis or analysed(), None)
+        return jobs.draft(uow, program, name).id
+
+
+def submitted(
+    lab: Lab,
+    analysis: gcode.Analysis | None = None,
+    *,
+    actor: Actor | None = None,
+    wishes: Wishes | None = None,
+    name: str = "part.gcode",
+) -> str:
+    """The id of a job that has been through the intake."""
+    who = actor or lab.maker
+    job_id = drafted(lab, analysis, actor=who, name=name)
+    lab.intake.submit(who, job_id, wishes or Wishes())
+    return job_id
+
+
+#: Pairs of allocations that share a resource and a moment. There may never be one; said in SQL, not by our code.
+OVERLAPS = """
+SELECT count(*) FROM allocations AS a JOIN allocations AS b ON a.resource_id = b.resource_id AND a.id < b.id
+WHERE a.start_at < b.end_at AND b.start_at < a.end_at
+"""
+
+
+def counted(lab: Lab, sql: str, **values: object) -> int:
+    """The one number that a query answers."""
+    with lab.database.engine.connect() as connection:
+        found = connection.execute(text(sql), values).scalar_one()
+    assert isinstance(found, int)
+    return found
