@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-import uvicorn
 
 from drivers.config import ConfigError, load
 from fablab import migrations
@@ -20,8 +19,6 @@ from fablab.programs import gcode
 from web.cli.show import CliError, as_json, console, put, table
 from web.settings import Settings
 from web.settings import load as load_settings
-
-GRACE_S = 2  # an open stream of events would hold the server up for ever
 
 _data = click.option("--data", type=click.Path(path_type=Path), help="folder for database, files and sockets")
 _url = click.option("--database-url", help="PostgreSQL instead of SQLite: postgresql+psycopg://…")
@@ -40,6 +37,8 @@ def serve(
     data: Path | None, database_url: str | None, host: str | None, port: int | None, devices: Path | None
 ) -> None:
     """Serve the lab: pages, API, planner and dispatcher. Machines that print go on when it stops."""
+    from web.app import serve as serve_app
+
     settings = load_settings(data_dir=data, database_url=database_url, host=host, port=port, devices=devices)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
@@ -49,22 +48,7 @@ def serve(
         raise CliError(
             f"the database is at {current or 'nothing'}, this version needs {wanted}: run `fablab migrate`"
         )
-    run(settings)
-
-
-def run(settings: Settings) -> None:
-    """Until a signal says stop."""
-    from web.app import create_app
-
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    serve_app(settings)
 
 
 @click.command()

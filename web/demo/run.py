@@ -17,7 +17,7 @@ from fablab.base.clock import SystemClock
 from fablab.base.database import Database
 from fablab.device import DeviceError
 from fablab.places.models import Technology
-from web.cli.lab import run
+from web.app import serve
 from web.demo import cast
 from web.demo.seed import is_empty, seed
 from web.settings import Settings
@@ -43,7 +43,7 @@ def serve_demo(settings: Settings) -> None:
     database.dispose()
     console.print(_welcome(settings))
     try:
-        run(settings)
+        serve(settings)
     finally:
         asyncio.run(_quit_hosts(settings))
 
