@@ -107,7 +107,7 @@ def analyse(
 
 
 def warm() -> None:
-    """Compile the kernel, or load it from numba's cache: about 20 s the first time, then 0.2 s."""
+    """Compile the kernel, or load it from numba's cache: 10 to 20 s the first time, then 0.2 s."""
     analyse([b"G28\nG1 X1 E1 F600\nG2 X2 I1\n"])
 
 

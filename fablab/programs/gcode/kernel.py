@@ -812,7 +812,8 @@ def read_number(buf: Bytes, i: int) -> tuple[float, int]:
 @_compiled
 def read_line(s: State, buf: Bytes, i: int) -> int:
     """Read the words of one line and run them; gives the place of the line's end."""
-    begin, count, mask = i, 0, 0
+    begin, count = i, 0
+    mask = i - begin  # 0, but a constant would make numba compile everything behind it twice
     while True:
         c = int(buf[i])
         if c == 10 or c == 13:
