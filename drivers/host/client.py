@@ -239,8 +239,8 @@ class _Connection:
             self._push = answer
             self._news.set()
             return
-        if answer.id == 0:
-            wire.raise_if_failed(answer)
+        if answer.id == 0:  # what we said was not understood, and the host is hanging up
+            raise LinkLost(f"the host refused to go on: {answer.message}")
         waiting = self._waiting.get(answer.id)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
