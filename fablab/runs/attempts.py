@@ -66,6 +66,7 @@ def prepare(uow: UnitOfWork, allocation: Allocation, *, bed_clear: bool, spool_i
     allocation.run_id = run.id
     allocation.state = AllocationState.FIRM
     uow.session.flush()
+    uow.session.refresh(run)  # with claim, machine and operator, for whoever shows it after the commit
     announce(uow, run)
     return run
 
