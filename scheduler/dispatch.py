@@ -362,6 +362,7 @@ def _tap(
     claim = _to_start(uow, resource_id, claim_id)
     if attempts.live_on(uow, resource_id) is not None:
         raise Conflict("machine.busy")
+    attempts.require_waiting(uow, claim)
     allocation = planner.place_now(uow, claim, resource_id)
     return attempts.prepare(uow, allocation, bed_clear=bed_clear, spool_id=spool_id)
 

@@ -99,6 +99,12 @@ def _is_waiting(uow: UnitOfWork, claim: Claim) -> bool:
     return uow.session.scalar(select(Run.id).where(Run.claim_id == claim.id, Run.state.in_(LIVE))) is None
 
 
+def require_waiting(uow: UnitOfWork, claim: Claim) -> None:
+    """Raises `Refused` unless this is a job that may be started now."""
+    if not _is_waiting(uow, claim):
+        raise Refused([Refusal(code="job.not_waiting")])
+
+
 def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
     """The first allocation of a machine whose job may start: in the queue, and no run on it yet."""
     query = (
