@@ -282,7 +282,7 @@ class Dispatcher:
         Raises `Refused`, `Conflict` or `Invalid` with nothing changed.
         """
         return await self._do(
-            lambda uow: _tap(uow, resource_id, claim_id, bed_clear=bed_clear, spool_id=spool_id), actor
+            lambda uow: start_now(uow, resource_id, claim_id, bed_clear=bed_clear, spool_id=spool_id), actor
         )
 
     async def pause(self, actor: Actor, run_id: str) -> None:
@@ -355,9 +355,10 @@ def _live(uow: UnitOfWork, run: Run) -> Live:
     )
 
 
-def _tap(
-    uow: UnitOfWork, resource_id: int, claim_id: str | None, *, bed_clear: bool, spool_id: int | None
+def start_now(
+    uow: UnitOfWork, resource_id: int, claim_id: str | None, *, bed_clear: bool, spool_id: int | None = None
 ) -> Run:
+    """What a tap does to the database: the job has its place from now on, and a run that prepares."""
     require(uow.actor, Right.OPERATE)
     claim = _to_start(uow, resource_id, claim_id)
     if attempts.live_on(uow, resource_id) is not None:
