@@ -28,9 +28,7 @@ for command in (serve, demo, migrate, seed, doctor, member, devices, job):
 def main() -> None:
     """Entry point: every expected error is one plain sentence and exit code 1, never a stack trace."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        sys.exit(cli.main(standalone_mode=False))  # None, or the code of a command that said Exit
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -60,12 +60,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 def say_error(error: Exception) -> None:
     if isinstance(error, Refused):
-        for refusal in error.refusals:
-            errors.print(f"[red]✗[/red] {words().refusal(refusal)}")
+        lines = [words().refusal(refusal) for refusal in error.refusals]
     elif isinstance(error, LabError):
-        errors.print(f"[red]✗[/red] {words().error(error)}")
+        lines = [words().error(error)]
     else:
-        errors.print(f"[red]✗[/red] {error}", markup=True)
+        lines = [str(error)]
+    for line in lines:
+        # Not marked up, not wrapped: what is named may hold brackets, and scripts read lines.
+        errors.print(f"✗ {line}", style="red", markup=False, soft_wrap=True)
 
 
 def _plain(value: object) -> str:
