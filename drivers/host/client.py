@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -66,9 +66,10 @@ class HostedDevice:
 
     async def watch(self) -> AsyncIterator[Status]:
         connection = self._connected()
-        await connection.call(Op.WATCH)
-        while True:
-            yield await connection.next_status()
+        with connection.watcher() as watcher:
+            await connection.call(Op.WATCH)
+            while True:
+                yield await watcher.next_status()
 
     async def start(self, program: Path, token: str) -> None:
         await self._connected().call(Op.START, program=str(program.absolute()), token=token)
@@ -153,8 +154,29 @@ class HostedDevice:
         return connection
 
 
+class _Watcher:
+    """Of the pushes that one watch has not seen yet, the latest only."""
+
+    def __init__(self) -> None:
+        self._push = Push()
+        self._news = asyncio.Event()
+
+    def put(self, push: Push) -> None:
+        self._push = push
+        self._news.set()
+
+    async def next_status(self) -> Status:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._push.lost:
+                raise LinkLost(self._push.lost)
+            if self._push.status is not None:
+                return self._push.status
+
+
 class _Connection:
-    """One open socket: replies find their calls, pushes wait as the latest one only."""
+    """One open socket: replies find their calls, and every watch hears the pushes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello) -> None:
         self.hello = hello
@@ -162,8 +184,7 @@ class _Connection:
         self._writer = writer
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
-        self._push: Push | None = None
-        self._news = asyncio.Event()
+        self._watchers: set[_Watcher] = set()
         self._lost: LinkLost | None = None
         self._task = asyncio.create_task(self._read(), name="read from host")
 
@@ -193,19 +214,14 @@ class _Connection:
         wire.raise_if_failed(reply)
         return reply
 
-    async def next_status(self) -> Status:
-        while True:
-            await self._news.wait()
-            push, self._push = self._push, None
-            if push is None:
-                assert self._lost is not None
-                raise self._lost
-            if self._lost is None:
-                self._news.clear()
-            if push.lost:
-                raise LinkLost(push.lost)
-            if push.status is not None:
-                return push.status
+    @contextlib.contextmanager
+    def watcher(self) -> Iterator[_Watcher]:
+        watcher = _Watcher()
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
 
     async def gone(self) -> None:
         """Returns when the host has closed the connection."""
@@ -229,15 +245,16 @@ class _Connection:
             lost = LinkLost("the host is gone")
         finally:
             self._lost = lost
-            self._news.set()
+            for watcher in self._watchers:
+                watcher.put(Push(lost=str(lost)))
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(lost)
 
     def _hear(self, answer: Reply | Push) -> None:
         if isinstance(answer, Push):
-            self._push = answer
-            self._news.set()
+            for watcher in self._watchers:
+                watcher.put(answer)
             return
         if answer.id == 0:  # what we said was not understood, and the host is hanging up
             raise LinkLost(f"the host refused to go on: {answer.message}")

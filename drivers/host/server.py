@@ -50,6 +50,7 @@ class _Client:
         self._replies: deque[bytes] = deque()
         self._push: Push | None = None
         self._news = asyncio.Event()
+        self._last = False
 
     @property
     def full(self) -> bool:
@@ -65,8 +66,13 @@ class _Client:
             self._push = push
             self._news.set()
 
+    def finish(self) -> None:
+        """`send` returns once everything is sent."""
+        self._last = True
+        self._news.set()
+
     async def send(self) -> None:
-        while True:
+        while not self._last:
             await self._news.wait()
             self._news.clear()
             while self._replies:
@@ -168,7 +174,10 @@ class Host:
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-            await asyncio.sleep(0)  # let the last reply be written
+            if client.calls:  # a stop or a start goes on although whoever asked for it has died
+                await asyncio.wait(client.calls)
+            client.finish()
+            await asyncio.wait((sending,), timeout=_GONE_AFTER_S)
         finally:
             self._clients.discard(client)
             sending.cancel()

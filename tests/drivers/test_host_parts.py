@@ -17,6 +17,7 @@ import pytest
 
 from drivers import __main__ as program
 from drivers.config import parse
+from drivers.host import client as client_room
 from drivers.host import server, wire
 from drivers.host.client import HostedDevice
 from drivers.host.guard import Guard
@@ -365,10 +366,13 @@ class Impostor:
         self.answers: list[bytes] = []
         self.calls: list[Call] = []
         self.greeting: bytes | None = None
+        self.patience: asyncio.Event | None = None  # before it hangs up
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(wire.line(self.hello) if self.greeting is None else self.greeting)
+            if self.greeting is not None and self.patience is not None:
+                await self.patience.wait()
             while self.greeting is None and (data := await reader.readline()):
                 call = wire.read_call(data)
                 self.calls.append(call)
@@ -378,6 +382,8 @@ class Impostor:
                 await writer.drain()
         except ConnectionError:
             pass
+        if self.patience is not None:
+            await self.patience.wait()
         writer.close()
 
     def client(self) -> HostedDevice:
@@ -557,3 +563,25 @@ def test_the_log_is_lines_of_json(tmp_path: Path) -> None:
     assert '"event": "what now"' in line
     assert "ValueError: oops" in line
     assert "\n" not in line
+
+
+async def test_a_host_that_does_not_greet_times_out(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impostor.greeting = b""
+    impostor.patience = asyncio.Event()
+    monkeypatch.setattr(client_room, "_CONNECT_S", 0.05)
+    with pytest.raises(DeviceTimeout, match="the host does not answer"):
+        await impostor.client().open()
+    impostor.patience.set()
+
+
+async def test_a_host_that_does_not_end_times_out(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impostor.answers = [b'{"id": ID}\n']
+    impostor.patience = asyncio.Event()
+    monkeypatch.setattr(client_room, "_QUIT_S", 0.05)
+    with pytest.raises(DeviceTimeout, match="did not end in time"):
+        await impostor.client().quit()
+    impostor.patience.set()
