@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.jobs.models import Job
@@ -75,16 +76,15 @@ def _coming(uow: UnitOfWork, ids: list[int]) -> dict[int, Allocation]:
 
 
 def _last_runs(uow: UnitOfWork, ids: list[int]) -> dict[int, Run]:
+    other = aliased(Run)
     newest = (
-        select(Run.id)
-        .where(Run.resource_id == Resource.id, Run.ended_at.is_not(None))
-        .order_by(Run.ended_at.desc())
+        select(other.id)
+        .where(other.resource_id == Resource.id, other.ended_at.is_not(None))
+        .order_by(other.ended_at.desc())
         .limit(1)
+        .correlate(Resource)
         .scalar_subquery()
     )
-    query = (
-        select(Run)
-        .join(Resource, Resource.id == Run.resource_id)
-        .where(Resource.id.in_(ids), Run.id == newest)
-    )
+    query = select(Run).join(Resource, Resource.id == Run.resource_id)
+    query = query.where(Resource.id.in_(ids), Run.id == newest)
     return {run.resource_id: run for run in uow.session.scalars(query).unique()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.jobs import use as jobs
@@ -53,7 +54,8 @@ def member_name(uow: UnitOfWork, member_id: int) -> str:
 
 def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:
     ids = [row.id for row in rows]
-    claims = {c.id: c for c in uow.session.scalars(select(Claim).where(Claim.id.in_(ids))).unique()}
+    wanted = select(Claim).where(Claim.id.in_(ids)).options(joinedload(Claim.project))
+    claims = {c.id: c for c in uow.session.scalars(wanted).unique()}
     runs: dict[str, list[Run]] = {}
     for run in uow.session.scalars(
         select(Run).where(Run.claim_id.in_(ids)).order_by(Run.prepared_at)

@@ -58,6 +58,12 @@ def allocation(uow: UnitOfWork, allocation_id: int) -> Allocation:
     return row
 
 
+def live_run(uow: UnitOfWork, row: Allocation) -> Run | None:
+    """The run that stands on it now."""
+    run = uow.session.get(Run, row.run_id) if row.run_id is not None else None
+    return run if run is not None and run.state in LIVE else None
+
+
 def may_read(uow: UnitOfWork, row: Allocation) -> bool:
     """Whether this actor may know whose it is and what it is for; everybody else sees that it is taken."""
     return row.claim.member_id == uow.actor.member_id or allows(uow.actor, Right.SEE_ALL)

@@ -142,9 +142,11 @@ def until(look: Callable[[], str | None], tries: int = 200) -> str:
     raise AssertionError("it did not happen in time")
 
 
-def make_client(
-    lab: Lab, folder: Path, links: dict[str, PageLink], **settings: Any
-) -> TestClient[Any]:
-    given = {"data_dir": folder, "database_url": str(lab.database.url), "allowed_hosts": ("testserver.local",)}
+def make_client(lab: Lab, folder: Path, links: dict[str, PageLink], **settings: Any) -> TestClient[Any]:
+    given = {
+        "data_dir": folder,
+        "database_url": str(lab.database.url),
+        "allowed_hosts": ("testserver.local",),
+    }
     app = create_app(Settings(**(given | settings)), clock=lab.clock, links=links)
     return TestClient(app)

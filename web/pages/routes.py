@@ -1,12 +1,14 @@
-"""Every page's handler, and how an error looks as a page; `web.app` takes both from here."""
+"""Every page's route, and how an error looks on a page."""
 
-from __future__ import annotations
+from web.pages import calendar, drafts, floor, jobs, login
+from web.pages.shell import render_error
 
-from collections.abc import Sequence
+__all__ = ["render_error", "route_handlers"]
 
-from litestar.types import ControllerRouterHandler
-
-from web.errors import ErrorPage
-
-route_handlers: Sequence[ControllerRouterHandler] = ()
-render_error: ErrorPage | None = None
+route_handlers = [
+    *login.ROUTES,
+    *drafts.ROUTES,
+    *jobs.ROUTES,
+    *floor.ROUTES,
+    *calendar.ROUTES,
+]

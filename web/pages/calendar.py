@@ -1,0 +1,90 @@
+"""The calendar: machines and rooms against time, a day or a week, and what a block is about."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from hashlib import sha256
+
+from litestar import Response, get
+from litestar.params import FromPath
+
+from fablab.reports import floor as report_floor
+from fablab.reports import week
+from web.floor import word_of
+from web.pages import show_calendar
+from web.pages.eyes import Eyes
+from web.pages.model import CalendarView, MachineWord
+from web.pages.shell import AnyRequest, Desk, desk_of
+from web.security import Access
+
+VIEWS = ("day", "week")
+REACH = timedelta(days=366 * 3)  # so that a crafted day costs no more than a usual one
+
+
+@get("/calendar", access=Access.SIGNED_IN, include_in_schema=False, sync_to_thread=True)
+def show(request: AnyRequest) -> Response[str]:
+    desk = desk_of(request)
+    view = request.query_params.get("view", "")
+    answer = desk.page("calendar.html", cal=_view(desk, view if view in VIEWS else "day"))
+    return _unless_known(request, answer)
+
+
+def _unless_known(request: AnyRequest, answer: Response[str]) -> Response[str]:
+    """The board asks again whenever something changes anywhere: what it has already is not sent twice."""
+    etag = f'"{sha256(answer.content.encode()).hexdigest()[:20]}"'
+    answer.headers["ETag"] = etag
+    answer.headers["Cache-Control"] = "private, no-cache"
+    if request.headers.get("if-none-match") == etag:
+        return Response("", status_code=304, headers=dict(answer.headers), media_type=answer.media_type)
+    return answer
+
+
+def _view(desk: Desk, view: str) -> CalendarView:
+    zone = desk.words.formats.zone
+    with desk.look() as (uow, eyes, _):
+        day = _day(desk.request.query_params.get("day", ""), uow.now.astimezone(zone).date())
+        start_at, end_at = show_calendar.bounds(day, view, zone)
+        stretch = week.stretch(uow, start_at, end_at)
+        words = _words(desk, eyes, report_floor.machines_now(uow))
+        return show_calendar.calendar(eyes, stretch, desk.link, words, view=view, day=day, zone=zone)
+
+
+def _words(desk: Desk, eyes: Eyes, rows: list[report_floor.MachineNow]) -> dict[int, MachineWord]:
+    found: dict[int, MachineWord] = {}
+    for row in rows:
+        machine, link = row.resource.machine, desk.link(row.resource.id)
+        assert machine is not None
+        found[row.resource.id] = word_of(
+            machine.gate,
+            link.state if link is not None else None,
+            link.status if link is not None else None,
+            row.run.state if row.run is not None else None,
+            row.next_up.start_at if row.next_up is not None and row.next_job is not None else None,
+            eyes.now,
+        )
+    return found
+
+
+def _day(said: str, today: date) -> date:
+    """A day that cannot be read, or is years away, is today."""
+    try:
+        day = date.fromisoformat(said)
+    except ValueError:
+        return today
+    return day if abs(day - today) < REACH else today
+
+
+@get(
+    "/allocations/{allocation_id:int}", access=Access.SIGNED_IN, include_in_schema=False, sync_to_thread=True
+)
+def show_allocation(request: AnyRequest, allocation_id: FromPath[int]) -> Response[str]:
+    desk = desk_of(request)
+    with desk.look() as (uow, eyes, stock):
+        row = week.allocation(uow, allocation_id)
+        view = show_calendar.panel(eyes, row, week.live_run(uow, row), desk.link, stock)
+    if desk.is_fragment:
+        return desk.fragment("partials/allocation.html", al=view)
+    return desk.page("allocation.html", al=view)
+
+
+ROUTES = (show, show_allocation)

@@ -1,0 +1,199 @@
+"""What every page shares: whose request it is, the rooms it may call, and the ways to answer it.
+
+An htmx request is answered with the fragment that takes the place of the one that asked; anything else with a page,
+or with 303 to one. A domain call runs in a thread: `desk.read()` and everything under it is for there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import anyio.to_thread
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from fablab import notices
+from fablab.base.database import Actor, Database, UnitOfWork
+from fablab.base.errors import Unauthenticated
+from fablab.people.access import SignedIn
+from fablab.places import house
+from scheduler.dispatch import Dispatcher, MachineLink
+from scheduler.intake import Intake
+from web.errors import Problem, words_of
+from web.pages.eyes import Eyes, Stock
+from web.security.identity import caller_of
+from web.templating import Templates
+from web.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from web.app import Parts
+
+AnyRequest = Request[Any, Any, Any]
+T = TypeVar("T")
+MOST_FLASHES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """A toast. `kind`: good, bad or info."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One request of somebody signed in."""
+
+    request: AnyRequest
+    signed_in: SignedIn
+    words: Words
+    parts: Parts
+
+    @property
+    def actor(self) -> Actor:
+        return self.signed_in.actor
+
+    @property
+    def database(self) -> Database:
+        return self.parts.database
+
+    @property
+    def intake(self) -> Intake:
+        return self.parts.intake
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self.parts.dispatcher
+
+    @property
+    def is_fragment(self) -> bool:
+        return is_fragment(self.request)
+
+    def link(self, resource_id: int) -> MachineLink | None:
+        return self.dispatcher.links.get(resource_id)
+
+    @contextmanager
+    def look(self) -> Iterator[tuple[UnitOfWork, Eyes, Stock]]:
+        """A reading transaction with the eyes and the shelf that views need. Lazy rows may be read inside only."""
+        with self.database.read(self.actor) as uow:
+            yield uow, Eyes(words=self.words, now=uow.now, actor=self.actor), Stock(spools=house.spools(uow))
+
+    def page(self, name: str, *, status: int = 200, **more: Any) -> Response[str]:
+        return templates_of(self.request).page(
+            self.request, name, status=status, path=_path(self.request), **more
+        )
+
+    def fragment(
+        self, name: str, *, status: int = 200, flash: Flash | None = None, **more: Any
+    ) -> Response[str]:
+        """`flash`: a toast beside it, swapped out of band."""
+        templates = templates_of(self.request)
+        body = templates.render(self.request, name, **more)
+        if flash is not None:
+            toast = templates.render(self.request, "partials/toast.html", kind=flash.kind, text=flash.text)
+            body += f'<div hx-swap-oob="beforeend:#toasts">{toast}</div>'
+        return html(self.request, body, status=status)
+
+
+def desk_of(request: AnyRequest) -> Desk:
+    signed_in = caller_of(request.scope).signed_in
+    if signed_in is None:
+        raise Unauthenticated
+    return Desk(request=request, signed_in=signed_in, words=words_of(request), parts=request.app.state.parts)
+
+
+def templates_of(request: AnyRequest) -> Templates:
+    found: Templates = request.app.state.templates
+    return found
+
+
+def is_fragment(request: AnyRequest) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def _path(request: AnyRequest) -> str:
+    """With its query: a change of language comes back to the same day of the calendar."""
+    query = request.url.query
+    return f"{request.scope['path']}?{query}" if query else str(request.scope["path"])
+
+
+def html(request: AnyRequest, body: str, *, status: int = 200) -> Response[str]:
+    headers = {"Content-Language": words_of(request).language, "Vary": "Cookie, Accept-Language, HX-Request"}
+    return Response(body, media_type=MediaType.HTML, status_code=status, headers=headers)
+
+
+def go(request: AnyRequest, path: str) -> Response[str]:
+    """To another page: 303 for a browser, a header for htmx, which would follow a 303 inside the fragment."""
+    if is_fragment(request):
+        return Response("", media_type=MediaType.HTML, status_code=200, headers={"HX-Redirect": path})
+    return Response("", media_type=MediaType.HTML, status_code=303, headers={"Location": path})
+
+
+def local_path(said: str, otherwise: str = "/") -> str:
+    """A path of this house, or `otherwise`: nobody is sent elsewhere by a crafted link."""
+    plain = said.isprintable() and "\\" not in said
+    return (
+        said
+        if plain and said.startswith("/") and not said.startswith("//") and len(said) < 500
+        else otherwise
+    )
+
+
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
+    return await anyio.to_thread.run_sync(lambda: work(*args))
+
+
+async def form_of(request: AnyRequest) -> Mapping[str, str]:
+    """The form's texts; a file in it is no text."""
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def news(desk: Desk) -> list[Flash]:
+    """What this member has not seen yet, oldest first; from here on it counts as seen. Runs in a thread."""
+    with desk.database.read(desk.actor) as uow:
+        rows = notices.unseen(uow, desk.signed_in.member_id, limit=MOST_FLASHES)
+    if not rows:
+        return []
+    member_id, newest = desk.signed_in.member_id, rows[0].id
+    desk.database.write(lambda uow: notices.seen(uow, member_id, newest), desk.actor)
+    return [
+        Flash(kind=_kind(row.code), text=desk.words.notice(row.code, row.facts)) for row in reversed(rows)
+    ]
+
+
+def _kind(code: str) -> str:
+    if code in ("job.done", "job.accepted"):
+        return "good"
+    return "bad" if code in ("job.failed", "job.rejected", "job.no_place") else "info"
+
+
+def render_error(request: AnyRequest, problem: Problem) -> Response[Any]:
+    """The API's own words, as a toast for a fragment and as a page for everything else.
+
+    Somebody who is not signed in is led to the door, and from there back to where they wanted to go.
+    """
+    if problem.status == 401:
+        wanted = _path(request) if request.method == "GET" and not is_fragment(request) else ""
+        query = f"?next={quote(wanted, safe='/')}" if wanted not in ("", "/") else ""
+        return go(request, f"/login{query}")
+    templates = templates_of(request)
+    if is_fragment(request):
+        body = templates.render(request, "partials/toast.html", kind="bad", text=problem.detail)
+        return html(request, body, status=problem.status)
+    body = templates.render(
+        request,
+        "error.html",
+        status=problem.status,
+        heading=problem.title,
+        sentence=problem.detail,
+        reference=problem.id if problem.status >= 500 else "",
+    )
+    return html(request, body, status=problem.status)

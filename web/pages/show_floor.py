@@ -1,0 +1,234 @@
+"""The floor's cards: what a machine wears, what runs on it, what is next, and what this viewer may do with it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from fablab.claims.models import Claim, ClaimKind
+from fablab.device import Capability, DeviceState, LinkState, Status
+from fablab.places.models import Machine, MachineGate, Spool
+from fablab.reports.floor import MachineNow
+from fablab.runs.models import Run, RunState
+from scheduler.dispatch import MachineLink
+from web.floor import word_of
+from web.pages import eyes as small
+from web.pages.eyes import Eyes, Stock
+from web.pages.model import (
+    Action,
+    FloorView,
+    MachineCard,
+    MachineWord,
+    MaterialView,
+    NextUp,
+    RunView,
+    RunWord,
+    TapView,
+)
+
+STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
+HOT_C = 50.0
+Links = Callable[[int], MachineLink | None]
+
+
+def floor(eyes: Eyes, rows: list[MachineNow], links: Links, stock: Stock) -> FloorView:
+    cards = tuple(card(eyes, row, links(row.resource.id), stock) for row in rows)
+    return FloorView(machines=cards, technologies=tuple(dict.fromkeys(c.technology for c in cards)))
+
+
+def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) -> MachineCard:
+    machine = row.resource.machine
+    assert machine is not None
+    status = link.status if link is not None else None
+    word = word_of(
+        machine.gate,
+        link.state if link is not None else None,
+        status,
+        row.run.state if row.run is not None else None,
+        row.next_up.start_at if row.next_up is not None and row.next_job is not None else None,
+        eyes.now,
+    )
+    shown = row.run or (row.last_run if word is MachineWord.AWAITING_CLEAR else None)
+    known = shown is not None and eyes.knows(shown.claim.member_id)
+    tap = _tap(eyes, row, machine, stock) if word in STARTABLE else None
+    return MachineCard(
+        id=str(row.resource.id),
+        name=row.resource.name,
+        technology=eyes.words.word("technology", row.resource.technology),
+        word=word,
+        model=machine.model,
+        said_at=said_at(eyes, link),
+        message=_message(eyes, word, link),
+        temperatures=small.heat(status),
+        loaded=small.on_spool(machine.spool),
+        run=run_view(eyes, row.run, link) if row.run is not None else None,
+        job_id=shown.claim_id if shown is not None and known else "",
+        job_title=_title(eyes, shown),
+        owner_name=_owner(eyes, shown.claim) if shown is not None else "",
+        thumbnail_url=f"/thumbnails/{row.job.id}" if known and row.job and row.job.program.thumbnail else "",
+        tap=tap,
+        next_up=_next_up(eyes, row, stock),
+        outage_note=_outage(eyes, machine),
+        can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None),
+    )
+
+
+def said_at(eyes: Eyes, link: MachineLink | None) -> datetime | None:
+    """When the machine itself last said anything; None if never."""
+    age_s = link.age_s if link is not None else None
+    return None if age_s is None else eyes.now - timedelta(seconds=age_s)
+
+
+def run_view(eyes: Eyes, run: Run, link: MachineLink | None, number: int = 1) -> RunView:
+    status = link.status if link is not None else None
+    return RunView(
+        id=run.id,
+        number=number,
+        machine_id=str(run.resource_id),
+        machine_name=run.resource.name,
+        state=RunWord(run.state.value),
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        seen_at=said_at(eyes, link),
+        progress=small.progress(eyes, run, status),
+        temperatures=small.heat(status),
+        detail=_run_detail(eyes, run),
+        can=run_actions(eyes, run, link),
+    )
+
+
+def _run_detail(eyes: Eyes, run: Run) -> str:
+    if run.cancel_asked_at is not None and run.ended_at is None:
+        return eyes.say("It is being cancelled.")
+    if run.unseen_since is not None and run.ended_at is None:
+        return eyes.say("The machine has not been heard since %(at)s.", at=eyes.words.clock(run.unseen_since))
+    return eyes.words.word("run_detail", run.detail)
+
+
+def run_actions(eyes: Eyes, run: Run, link: MachineLink | None) -> frozenset[Action]:
+    """Pausing is the operators', giving up also the owner's; nothing that the machine cannot do."""
+    if link is None or run.ended_at is not None or run.cancel_asked_at is not None:
+        return frozenset()
+    can: set[Action] = set()
+    state = link.status.state
+    if eyes.operates and Capability.PAUSE in link.capabilities:
+        if run.state is RunState.RUNNING and state is DeviceState.RUNNING:
+            can.add(Action.PAUSE)
+        if run.state is RunState.PAUSED and state is DeviceState.PAUSED:
+            can.add(Action.RESUME)
+    if Capability.CANCEL in link.capabilities and (eyes.operates or eyes.owns(run.claim.member_id)):
+        can.add(Action.CANCEL)
+    return frozenset(can)
+
+
+def spool_to_load(machine: Machine, claim: Claim, stock: Stock) -> Spool | None:
+    """What has to be put in before `claim` can start here; None when the right one is in, or none is needed."""
+    if claim.material_id is None:
+        return None
+    loaded = machine.spool
+    fits = loaded is not None and loaded.material_id == claim.material_id
+    if fits and loaded is not None and claim.colour in (None, loaded.colour):
+        return None
+    return stock.fullest(claim.material_id, claim.colour)
+
+
+def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock) -> TapView | None:
+    if not eyes.operates or row.next_up is None or row.next_job is None:
+        return None
+    claim, job = row.next_up.claim, row.next_job
+    change = spool_to_load(machine, claim, stock)
+    needed = small.on_spool(change or machine.spool) if claim.material_id is not None else None
+    nothing = MaterialView(label=eyes.say("nothing"))
+    return TapView(
+        job_id=job.id,
+        title=job.file_name,
+        owner_name=job.member.name,
+        material=needed,
+        weight_g=_weight(job.program.analysis),
+        duration_s=claim.estimate_s,
+        change_from=(small.on_spool(machine.spool) or nothing) if change is not None else None,
+    )
+
+
+def _weight(analysis: dict[str, object]) -> float | None:
+    grams = analysis.get("filament_g")
+    return float(grams) if isinstance(grams, int | float) and grams > 0 else None
+
+
+def _next_up(eyes: Eyes, row: MachineNow, stock: Stock) -> NextUp | None:
+    if row.next_up is None:
+        return None
+    claim, job = row.next_up.claim, row.next_job
+    known = eyes.knows(claim.member_id)
+    return NextUp(
+        title=claim.title if known else eyes.say("Occupied"),
+        start_at=row.next_up.start_at,
+        end_at=row.next_up.end_at,
+        owner_name=_owner(eyes, claim),
+        job_id=job.id if job is not None and known else "",
+        material=stock.material(job.material, job.colour) if job is not None and known else None,
+    )
+
+
+def _title(eyes: Eyes, run: Run | None) -> str:
+    if run is None:
+        return ""
+    return run.claim.title if eyes.knows(run.claim.member_id) else eyes.say("Occupied")
+
+
+def _owner(eyes: Eyes, claim: Claim) -> str:
+    """Empty where it may not be said, and where there is nobody (an outage)."""
+    if claim.member is None or claim.kind is ClaimKind.OUTAGE:
+        return ""
+    return claim.member.name if eyes.knows(claim.member_id) else ""
+
+
+def _outage(eyes: Eyes, machine: Machine) -> str:
+    if machine.gate is not MachineGate.OUT_OF_SERVICE:
+        return ""
+    since = eyes.say("Since %(when)s.", when=eyes.words.when(machine.gate_at))
+    return f"{machine.gate_note} · {since}" if machine.gate_note else since
+
+
+def _message(eyes: Eyes, word: MachineWord, link: MachineLink | None) -> str:
+    """The wire's own words are for those who can do something about them."""
+    if link is None:
+        return eyes.words.say("machine.no_link")
+    if word is MachineWord.UNKNOWN:
+        return eyes.words.say("machine.no_answer")
+    if word is MachineWord.OFFLINE:
+        state = eyes.words.word("link_state", link.state)
+        return f"{state}: {link.reason}" if link.reason and eyes.operates else ""
+    return link.status.message
+
+
+def _can(
+    eyes: Eyes,
+    word: MachineWord,
+    machine: Machine,
+    run: Run | None,
+    link: MachineLink | None,
+    *,
+    may_tap: bool,
+) -> frozenset[Action]:
+    if not eyes.operates:
+        return frozenset()
+    out = machine.gate is MachineGate.OUT_OF_SERVICE
+    can: set[Action] = {Action.BACK} if out else set()
+    if run is None and not out:
+        can.add(Action.OUT_OF_SERVICE)
+        if word is MachineWord.AWAITING_CLEAR:
+            can.add(Action.CLEAR)
+    if link is not None and link.state is LinkState.ONLINE:
+        if may_tap and Capability.START in link.capabilities:
+            can.add(Action.TAP)
+        if run is not None or _is_awake(link.status):
+            can.add(Action.STOP)
+    return frozenset(can)
+
+
+def _is_awake(status: Status) -> bool:
+    """Moving, or hot: there is something that a stop would end."""
+    return status.state in (DeviceState.RUNNING, DeviceState.PAUSED, DeviceState.FAULT) or any(
+        degrees >= HOT_C for degrees in status.heat_c.values()
+    )

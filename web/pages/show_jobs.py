@@ -1,0 +1,198 @@
+"""A job as its owner and the staff see it: the row in a list, the page, the history told in sentences."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fablab.claims.jobs import use as jobs
+from fablab.claims.jobs.models import Job, JobState
+from fablab.claims.models import Allocation, Claim, ClaimState
+from fablab.people.access import Right, allows
+from fablab.programs.gcode import Analysis
+from fablab.reports.jobs import JobWhole
+from fablab.runs.models import Run, RunState
+from web.pages import eyes as small
+from web.pages.eyes import Eyes, Stock
+from web.pages.model import EventView, JobCard, JobView, JobWord, PromiseView, RunView
+from web.pages.show_floor import Links, run_view
+
+ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
+CANCELLABLE = frozenset({JobState.REVIEW, JobState.QUEUED, JobState.ACTIVE})
+WAITS_FOR_HAND = timedelta(minutes=45)  # a part that lies on the bed for longer is worth a word
+
+
+def word_of(whole: JobWhole) -> JobWord:
+    claim = whole.claim
+    planned = claim is not None and claim.state is ClaimState.HELD
+    if whole.job.state is JobState.QUEUED and planned:
+        return JobWord.PLANNED
+    return JobWord(whole.job.state.value)
+
+
+def card(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock) -> JobCard:
+    job, claim = whole.job, whole.claim
+    found = jobs.analysis_of(job.program)
+    priced = whole.charge or whole.quote
+    live = whole.live
+    link = links(live.resource_id) if live is not None else None
+    state = word_of(whole)
+    return JobCard(
+        id=job.id,
+        title=job.file_name,
+        state=state,
+        owner_name="" if eyes.owns(job.member_id) else job.member.name,
+        project=claim.project.name if claim is not None and claim.project is not None else "",
+        material=stock.material(job.material, job.colour),
+        weight_g=found.filament_g or None,
+        duration_s=claim.estimate_s if claim is not None else round(found.duration_s),
+        price_cents=priced.total_cents if priced is not None else None,
+        thumbnail_url=thumbnail(job),
+        machine_name=_machine(whole),
+        promise=promise(eyes, claim, whole.allocation) if job.state not in ENDED else None,
+        progress=small.progress(eyes, live, link.status if link else None) if live is not None else None,
+        submitted_at=job.submitted_at,
+        finished_at=job.ended_at,
+        can_cancel=_can_cancel(eyes, whole),
+        note=note(eyes, whole),
+    )
+
+
+def thumbnail(job: Job) -> str:
+    return f"/thumbnails/{job.id}" if job.program.thumbnail else ""
+
+
+def _machine(whole: JobWhole) -> str:
+    run = whole.live or (whole.runs[-1] if whole.runs else None)
+    if run is not None and (whole.live is not None or whole.job.state in ENDED):
+        return run.resource.name
+    return whole.allocation.resource.name if whole.allocation is not None else ""
+
+
+def _can_cancel(eyes: Eyes, whole: JobWhole) -> bool:
+    right = Right.SUBMIT if eyes.owns(whole.job.member_id) else Right.OPERATE
+    asked = whole.live is not None and whole.live.cancel_asked_at is not None
+    return whole.job.state in CANCELLABLE and not asked and allows(eyes.actor, right)
+
+
+def promise(eyes: Eyes, claim: Claim | None, place: Allocation | None) -> PromiseView | None:
+    if claim is None or claim.ready_at is None or place is None:
+        return None
+    waits = place.end_at - place.run_end_at > WAITS_FOR_HAND
+    staff = eyes.say("The staff takes it off the machine %(when)s.", when=eyes.words.when(place.end_at))
+    return PromiseView(
+        ready_at=claim.ready_at,
+        early_at=claim.ready_from or claim.ready_at,
+        late_at=claim.ready_until or claim.ready_at,
+        start_at=place.start_at,
+        machine_id=str(place.resource_id),
+        machine_name=place.resource.name,
+        due_at=claim.due_at,
+        misses_due=claim.due_at is not None and claim.ready_at > claim.due_at,
+        needs_staff=staff if waits else "",
+    )
+
+
+def note(eyes: Eyes, whole: JobWhole) -> str:
+    """One sentence: what it waits for, or why it came to nothing."""
+    job, live = whole.job, whole.live
+    last = whole.runs[-1] if whole.runs else None
+    if live is not None and live.cancel_asked_at is not None:
+        return eyes.say("It is being cancelled.")
+    if live is not None and live.unseen_since is not None:
+        return eyes.words.say("machine.no_answer")
+    if live is not None and live.state is RunState.PREPARING:
+        return eyes.say("Everything is ready; the machine is about to start.")
+    if job.state is JobState.REVIEW:
+        return eyes.say("The staff looks at it first.")
+    if job.state is JobState.QUEUED and word_of(whole) is JobWord.QUEUED:
+        return eyes.say("There is no place for it in the plan yet.")
+    if job.state is JobState.QUEUED and last is not None and last.state is not RunState.CANCELLED:
+        return eyes.say("The last attempt did not succeed; it is made again and nothing is charged for that.")
+    if job.state is JobState.REJECTED:
+        return job.note.rpartition("\n")[2]
+    if job.state is JobState.FAILED and last is not None:
+        return eyes.words.word("run_detail", last.detail)
+    return ""
+
+
+def page(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock, file_url: str) -> JobView:
+    job, live = whole.job, whole.live
+    seen = card(eyes, whole, links, stock)
+    found: Analysis = jobs.analysis_of(job.program)
+    ended = whole.runs[-1].ended_at if whole.runs else None
+    claim = whole.claim
+    return JobView(
+        card=seen,
+        analysis=small.analysis(found),
+        live=run_view(eyes, live, links(live.resource_id), len(whole.runs)) if live is not None else None,
+        runs=tuple(_attempt(eyes, run, number) for number, run in enumerate(whole.runs, 1)),
+        history=tuple(history(eyes, whole)),
+        quote=small.price(eyes.words, whole.quote),
+        charge=small.price(eyes.words, whole.charge, charged_at=ended),
+        explanation=(
+            small.explanation(eyes, claim.reasons, seen.machine_name if seen.promise else "")
+            if claim is not None and job.state is JobState.QUEUED and live is None
+            else None
+        ),
+        refusals=small.refusals(eyes.words, jobs.refusals_of(job)) if job.state is JobState.REVIEW else (),
+        file_name=job.file_name,
+        file_url=file_url,
+    )
+
+
+def _attempt(eyes: Eyes, run: Run, number: int) -> RunView:
+    """Without its live side: the list of attempts is a record."""
+    return run_view(eyes, run, None, number)
+
+
+def history(eyes: Eyes, whole: JobWhole) -> list[EventView]:
+    """Newest first; told from what is written down, so it never contradicts the record."""
+    job = whole.job
+    found = [EventView(at=job.made_at, sentence=eyes.say("The file was read."), kind="file")]
+    if job.submitted_at is not None:
+        found.append(_submitted(eyes, whole))
+    for number, run in enumerate(whole.runs, 1):
+        found += _run_events(eyes, run, number if len(whole.runs) > 1 else 0)
+    if job.ended_at is not None and job.state in (JobState.CANCELLED, JobState.REJECTED):
+        said = eyes.say("Cancelled.") if job.state is JobState.CANCELLED else eyes.say("The staff said no.")
+        found.append(EventView(at=job.ended_at, sentence=said, kind="cross"))
+    if whole.charge is not None and whole.runs and whole.runs[-1].ended_at is not None:
+        said = eyes.say("%(price)s charged.", price=eyes.words.money(whole.charge.total_cents))
+        found.append(EventView(at=whole.runs[-1].ended_at, sentence=said, kind="coin"))
+    found.sort(key=lambda event: event.at)
+    return found[::-1]
+
+
+def _submitted(eyes: Eyes, whole: JobWhole) -> EventView:
+    job = whole.job
+    assert job.submitted_at is not None
+    said = eyes.say("Submitted: the staff looks at it.") if job.refusals else eyes.say("Submitted.")
+    return EventView(at=job.submitted_at, sentence=said, kind="person", actor=job.member.name)
+
+
+_ENDINGS = {
+    RunState.SUCCEEDED: ("Finished on %(machine)s.", "check"),
+    RunState.FAILED: ("Failed on %(machine)s.", "cross"),
+    RunState.CANCELLED: ("Stopped on %(machine)s.", "cross"),
+    RunState.INTERRUPTED: ("Interrupted on %(machine)s: nobody knows how far it came.", "cross"),
+}
+
+
+def _run_events(eyes: Eyes, run: Run, number: int) -> list[EventView]:
+    """From the tap to the end; `number` 0: there was only one attempt."""
+    machine = run.resource.name
+    operator = run.operator.name if run.operator is not None and eyes.operates else ""
+    tapped = eyes.say("Bed clear, material in on %(machine)s.", machine=machine)
+    found = [EventView(at=run.prepared_at, sentence=tapped, kind="person", actor=operator)]
+    if run.started_at is not None:
+        said = eyes.say("Started on %(machine)s.", machine=machine)
+        if number:
+            said = eyes.say("Attempt %(number)s started on %(machine)s.", number=str(number), machine=machine)
+        found.append(EventView(at=run.started_at, sentence=said, kind="play"))
+    if run.ended_at is not None and run.state in _ENDINGS:
+        sentence, kind = _ENDINGS[run.state]
+        said = eyes.say(sentence, machine=machine)
+        detail = eyes.words.word("run_detail", run.detail)
+        unhappy = run.state is not RunState.SUCCEEDED and detail
+        found.append(EventView(at=run.ended_at, sentence=f"{said} {detail}" if unhappy else said, kind=kind))
+    return found
