@@ -188,7 +188,7 @@ class Kept:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+async def kept(short_tmp: Path, tmp_path: Path) -> AsyncIterator[Kept]:
     kept = Kept(tmp_path)
     yield kept
     await kept.keeper.close()
