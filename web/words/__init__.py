@@ -7,6 +7,7 @@ memory when first used, so that nothing has to be built.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -29,6 +30,8 @@ __all__ = ["LANGUAGES", "Catalogue", "Words", "choose_language"]
 LANGUAGES = ("fr", "en")
 LOCALES = Path(__file__).resolve().parent.parent / "locales"
 DEFAULT_ZONE = ZoneInfo("Europe/Paris")
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 
 #: Facts that are instants, said as "Thursday 14:20".
 _INSTANTS = frozenset({"due", "was", "ready", "since", "until", "start", "ready_at", "from", "horizon", "at"})
@@ -240,12 +243,4 @@ class Catalogue:
 
 def placeholders(message: str) -> set[str]:
     """The facts that a message asks for."""
-
-    class Seen(dict[str, str]):
-        def __missing__(self, name: str) -> str:
-            self[name] = ""
-            return ""
-
-    seen = Seen()
-    _ = message % seen
-    return set(seen)
+    return set(_PLACEHOLDER.findall(message))

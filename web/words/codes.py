@@ -242,6 +242,7 @@ REASONS: dict[str, str] = {
     "as_good_there": _("On %(machine)s it would be ready at the same time."),
     "later_there": _("On %(machine)s it would be ready only %(ready_at)s."),
     "not_there:faulty": _("%(machine)s is out of service."),
+    "fits_now": _("By now it could be ready %(ready_at)s on %(machine)s: the plan will follow."),
     "other_start": _("With another starting time it could be ready %(ready_at)s on %(machine)s."),
     "shorter_run": _(
         "Split into parts of at most %(run_min)s it could be ready %(ready_at)s on %(machine)s."
