@@ -16,6 +16,7 @@ from fablab.people import members
 from fablab.people.access import Scope, make_token
 from fablab.people.models import Audience, Role
 from fablab.programs import gcode
+from fablab.programs.store import Store
 from web.cli.show import CliError, as_json, console, put, table
 from web.settings import Settings
 from web.settings import load as load_settings
@@ -85,11 +86,12 @@ def seed(data: Path | None, database_url: str | None, json_: bool) -> None:
     from web.demo.seed import is_empty
     from web.demo.seed import seed as fill
 
+    settings = load_settings(data_dir=data, database_url=database_url)
     database = _database(data, database_url)
     migrations.upgrade(database)
     if not is_empty(database):
         raise CliError("this database already holds a lab; nothing was changed")
-    fill(database)
+    fill(database, Store(settings.programs_dir))
     database.dispose()
     put({"seeded": True}, json_=json_, lines=lambda: console.print("the demo lab is in"))
 

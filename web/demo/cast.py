@@ -177,15 +177,18 @@ PROJECT_NAMES = (
     "Décor du film-débat",
     "Enseigne de la café-cantine",
 )
-FILE_NAMES = (
-    "support_telephone.gcode",
-    "engrenage_v3.gcode",
-    "etiquette_prenom.gcode",
-    "charniere.gcode",
-    "boitier_capteur.gcode",
-    "poulie_gt2.gcode",
-    "vase_ondule.gcode",
-    "cube_test.gcode",
-    "adaptateur_tuyau.gcode",
-    "figurine_renard.gcode",
+#: (file, side of the tower in mm, layers, lines to a wall): from a quarter of an hour to half a day of printing.
+FILES: tuple[tuple[str, int, int, int], ...] = (
+    ("etiquette_prenom.gcode", 30, 200, 1),
+    ("cube_test.gcode", 20, 300, 1),
+    ("charniere.gcode", 40, 350, 1),
+    ("poulie_gt2.gcode", 30, 300, 2),
+    ("engrenage_v3.gcode", 50, 250, 2),
+    ("support_telephone.gcode", 60, 400, 2),
+    ("adaptateur_tuyau.gcode", 60, 600, 2),
+    ("boitier_capteur.gcode", 80, 600, 2),
+    ("figurine_renard.gcode", 70, 800, 2),
+    ("vase_ondule.gcode", 110, 800, 2),
+    ("casque_velo_cale.gcode", 120, 900, 2),
+    ("lampe_abat_jour.gcode", 150, 900, 2),
 )

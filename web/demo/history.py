@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 import msgspec
 
 from fablab.base.database import UnitOfWork
 from fablab.base.ids import new_id
 from fablab.base.intervals import Interval
+from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState, Need
 from fablab.money import quotes
@@ -21,34 +20,42 @@ from fablab.people.models import Member
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind, Spool, Technology
 from fablab.programs import gcode
-from fablab.programs.models import Program
+from fablab.programs.store import Store
 from fablab.runs.models import Run, RunState
 from web.demo import cast
 
 DAYS_BACK = 28
 DAYS_AHEAD = 7
 FAIL_SHARE = 0.12
-#: Median 2.5 h and p95 14 h of a log-normal, as labs of this size see.
-LOG_MEDIAN_S, LOG_SIGMA = 9.105, 1.047
-SHORTEST_S, LONGEST_S = 900, 12 * 3600
-GAP = timedelta(minutes=15)
+LAYER_MM = 0.2
+E_PER_MM = 0.0374  # a line of 0.45 x 0.2 mm from filament of 1.75 mm
 CLEARING = timedelta(minutes=5)
 SETUP = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A file of the past, and what its analysis said."""
+
+    name: str
+    sha256: str
+    duration_s: int
+    weight_g: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What the past is made with."""
+    """What the past is made with. `shelf` is sorted by duration."""
 
     uow: UnitOfWork
     everybody: list[Member]
     chance: random.Random
-    program: Program
+    shelf: tuple[Piece, ...]
 
 
-def live_through(uow: UnitOfWork, everybody: list[Member], chance: random.Random) -> None:
+def live_through(uow: UnitOfWork, store: Store, everybody: list[Member], chance: random.Random) -> None:
     """Write the past and the near future of every resource; nothing in it runs now."""
-    scene = Scene(uow=uow, everybody=everybody, chance=chance, program=_program(uow))
+    scene = Scene(uow=uow, everybody=everybody, chance=chance, shelf=_shelf(uow, store))
     hours = house.calendar(uow)
     open_days = hours.open.between(uow.now - timedelta(days=DAYS_BACK), uow.now + timedelta(days=DAYS_AHEAD))
     for row in house.resources(uow, frozenset({ResourceKind.MACHINE, ResourceKind.ROOM})):
@@ -58,46 +65,53 @@ def live_through(uow: UnitOfWork, everybody: list[Member], chance: random.Random
 
 
 def _day(scene: Scene, row: Resource, day: Interval) -> None:
-    now = scene.uow.now
-    for span in _spans(scene.chance, row, day):
-        if row.technology is Technology.FDM:
-            if span.end <= now:
-                _printed(scene, row, span)
-        elif row.technology is Technology.LASER or row.kind is ResourceKind.ROOM:
-            _reserved(scene, row, span)
+    if row.technology is Technology.FDM:
+        _prints(scene, row, day)
+    elif row.technology is Technology.LASER:
+        _reservations(scene, row, day, lengths_min=(30, 45, 60), pause_min=(30, 240))
+    elif row.kind is ResourceKind.ROOM:
+        _reservations(scene, row, day, lengths_min=(60, 120, 180), pause_min=(120, 600))
 
 
-def _spans(chance: random.Random, row: Resource, day: Interval) -> Iterator[Interval]:
-    """Busy stretches of one open day, in order and apart."""
-    at = day.start + timedelta(minutes=chance.randint(10, 120))
+def _prints(scene: Scene, row: Resource, day: Interval) -> None:
+    """One after the other until the day, or the past, is full."""
+    chance, now = scene.chance, scene.uow.now
+    at = day.start + timedelta(minutes=chance.randint(10, 150))
     while True:
-        if row.technology is Technology.FDM:
-            length_s = min(LONGEST_S, max(SHORTEST_S, chance.lognormvariate(LOG_MEDIAN_S, LOG_SIGMA)))
-            pause = timedelta(minutes=chance.randint(20, 400))
-        elif row.technology is Technology.LASER:
-            length_s, pause = chance.choice((1800, 2700, 3600)), timedelta(minutes=chance.randint(30, 240))
-        else:
-            length_s, pause = chance.choice((3600, 7200, 10800)), timedelta(minutes=chance.randint(120, 600))
-        minutes = timedelta(minutes=round(length_s / 60))
-        end = at + minutes
-        if end > day.end:
+        piece = chance.choice(scene.shelf)
+        took = timedelta(minutes=round(piece.duration_s * chance.lognormvariate(0.04, 0.08) / 60))
+        span = Interval(at, at + SETUP + took + CLEARING)
+        if span.end > min(day.end, now):
             return
-        yield Interval(at.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0))
-        at = end + GAP + pause
+        _printed(scene, row, span, piece)
+        at = span.end + timedelta(minutes=chance.randint(10, 300))
 
 
-def _printed(scene: Scene, row: Resource, span: Interval) -> None:
+def _reservations(
+    scene: Scene, row: Resource, day: Interval, *, lengths_min: tuple[int, ...], pause_min: tuple[int, int]
+) -> None:
+    chance = scene.chance
+    at = day.start + timedelta(minutes=15 * chance.randint(1, 8))
+    while True:
+        span = Interval(at, at + timedelta(minutes=chance.choice(lengths_min)))
+        if span.end > day.end:
+            return
+        _reserved(scene, row, span)
+        at = span.end + timedelta(minutes=15 * (chance.randint(*pause_min) // 15))
+
+
+def _printed(scene: Scene, row: Resource, span: Interval, piece: Piece) -> None:
     uow, chance = scene.uow, scene.chance
+    spool = row.machine.spool if row.machine else None
+    if spool is None:
+        return
     member = scene.everybody[0] if chance.random() < 0.05 else chance.choice(scene.everybody)
     run_start, run_end = span.start + SETUP, span.end - CLEARING
-    duration_s = int((run_end - run_start).total_seconds())
-    weight_g = round(chance.uniform(8, 80), 1)
-    spool = row.machine.spool if row.machine else None
-    if duration_s <= 0 or spool is None:
-        return
     failed = chance.random() < FAIL_SHARE
     claim_id = new_id(span.start)
-    uow.session.add(_claim(scene, claim_id, ClaimKind.JOB, member, span, duration_s, spool))
+    claim = _claim(scene, claim_id, ClaimKind.JOB, member, span, piece.duration_s, spool)
+    claim.title = piece.name
+    uow.session.add(claim)
     uow.session.flush()
     uow.session.add(Need(claim_id=claim_id, eligible=[row.id]))
     uow.session.add(
@@ -105,8 +119,8 @@ def _printed(scene: Scene, row: Resource, span: Interval) -> None:
             id=claim_id,
             state=JobState.FAILED if failed else JobState.DONE,
             member_id=member.id,
-            file_name=chance.choice(cast.FILE_NAMES),
-            program_sha256=scene.program.sha256,
+            file_name=piece.name,
+            program_sha256=piece.sha256,
             material_id=spool.material_id,
             colour=spool.colour,
             tries=int(failed),
@@ -116,22 +130,20 @@ def _printed(scene: Scene, row: Resource, span: Interval) -> None:
         )
     )
     run = _run(claim_id, row, spool, run_start, run_end, failed)
-    run.used_g = weight_g if not failed else round(weight_g * chance.uniform(0.05, 0.9), 1)
+    run.used_g = round(piece.weight_g * (chance.uniform(0.05, 0.9) if failed else 1.0), 1)
     uow.session.add(run)
     _allocate(scene, claim_id, row, span, run_start, run_end, run.id)
     if not failed:
-        _bill(scene, claim_id, run, member, spool, duration_s, weight_g)
+        _bill(scene, claim_id, run, member, spool, piece)
 
 
-def _bill(
-    scene: Scene, claim_id: str, run: Run, member: Member, spool: Spool, duration_s: int, weight_g: float
-) -> None:
+def _bill(scene: Scene, claim_id: str, run: Run, member: Member, spool: Spool, piece: Piece) -> None:
     usage = quotes.Usage(
         technology=Technology.FDM,
         audience=member.audience,
-        duration_s=duration_s,
+        duration_s=piece.duration_s,
         material_id=spool.material_id,
-        weight_g=weight_g,
+        weight_g=piece.weight_g,
     )
     hour_cents = cast.HOUR_CENTS[Technology.FDM][member.audience]
     kilogram_cents = next(price for code, _, _, _, price in cast.MATERIALS if code == spool.material.code)
@@ -233,28 +245,35 @@ def _allocate(
     )
 
 
-def _program(uow: UnitOfWork) -> Program:
-    """One small program stands for all of the past; its file is drawn here, so that the demo needs no other."""
-    text = _square_program()
-    analysis = gcode.analyse([text])
-    program = Program(
-        sha256=sha256(text).hexdigest(),
-        size_bytes=len(text),
-        kind=analysis.kind,
-        analysis=msgspec.to_builtins(analysis),
-        created_at=uow.now,
-    )
-    uow.session.add(program)
-    uow.session.flush()
-    return program
+def _shelf(uow: UnitOfWork, store: Store) -> tuple[Piece, ...]:
+    """The files of the past, drawn here and really read: so their times and weights are those of the analysis."""
+    pieces: list[Piece] = []
+    for name, side_mm, layers, loops in cast.FILES:
+        text = _tower(side_mm, layers, loops)
+        analysis = gcode.analyse([text])
+        kept = store.keep([text], limit_bytes=len(text))
+        jobs.keep_program(uow, kept.sha256, kept.size_bytes, analysis, None)
+        pieces.append(
+            Piece(
+                name=name,
+                sha256=kept.sha256,
+                duration_s=round(analysis.duration_s),
+                weight_g=analysis.filament_g,
+            )
+        )
+    return tuple(sorted(pieces, key=lambda piece: piece.duration_s))
 
 
-def _square_program() -> bytes:
-    """A 20 mm square tower, as a person might write it by hand."""
+def _tower(side_mm: int, layers: int, loops: int) -> bytes:
+    """A square tower with walls of `loops` lines, as a person might write it by hand."""
     lines = ["; demo tower", "; filament_type = PLA", "M104 S205", "M109 S205", "G21", "G90", "M83", "G28"]
-    corners = ((90, 90), (110, 90), (110, 110), (90, 110), (90, 90))
-    for layer in range(1, 26):
-        lines.append(f"G1 Z{layer * 0.2:.2f} F600")
-        lines.extend(f"G1 X{x} Y{y} E0.66 F1800" for x, y in corners[1:])
+    for layer in range(1, layers + 1):
+        lines.append(f"G1 Z{layer * LAYER_MM:.2f} F600")
+        for loop in range(loops):
+            low, high = 10 + loop * 0.45, 10 + side_mm - loop * 0.45
+            extruded = (high - low) * E_PER_MM
+            lines.append(f"G1 X{low:.2f} Y{low:.2f} F7200")
+            corners = ((high, low), (high, high), (low, high), (low, low))
+            lines.extend(f"G1 X{x:.2f} Y{y:.2f} E{extruded:.4f} F1800" for x, y in corners)
     lines += ["M104 S0", "M140 S0", "M84"]
     return ("\n".join(lines) + "\n").encode()

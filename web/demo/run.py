@@ -17,6 +17,7 @@ from fablab.base.clock import SystemClock
 from fablab.base.database import Database
 from fablab.device import DeviceError
 from fablab.places.models import Technology
+from fablab.programs.store import Store
 from web.app import serve
 from web.demo import cast
 from web.demo.seed import is_empty, seed
@@ -39,7 +40,7 @@ def serve_demo(settings: Settings) -> None:
     migrations.upgrade(database)
     if is_empty(database):
         console.print("Filling an empty lab with synthetic people, machines and four weeks of history…")
-        seed(database)
+        seed(database, Store(settings.programs_dir))
     database.dispose()
     console.print(_welcome(settings))
     try:

@@ -25,6 +25,7 @@ from fablab.places.models import (
     Spool,
     Technology,
 )
+from fablab.programs.store import Store
 from web.demo import cast
 
 SEED = 20260901
@@ -36,7 +37,7 @@ def is_empty(database: Database) -> bool:
         return uow.session.scalar(select(House.id)) is None
 
 
-def seed(database: Database) -> None:
+def seed(database: Database, store: Store) -> None:
     """The same lab every time, but for the clock: its days are shifted so that today is an open one."""
     from web.demo.history import live_through
 
@@ -47,7 +48,7 @@ def seed(database: Database) -> None:
         _machines(uow)
         _rooms(uow)
         everybody = _people(uow, chance)
-        live_through(uow, everybody, chance)
+        live_through(uow, store, everybody, chance)
 
 
 def _house(uow: UnitOfWork) -> None:
