@@ -103,9 +103,7 @@ class DescriptorPort:
 
 
 class PlainPort:
-    """A port pyserial offers without a descriptor (rfc2217://, loop://): slower, and woken within
-    `SLICE_S`.
-    """
+    """A port without a descriptor (rfc2217://, loop://): slower, and woken within `SLICE_S`."""
 
     def __init__(self, wire: serial.SerialBase) -> None:
         self._wire = wire

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from drivers.lines import Lines
+from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Program
-from drivers.marlin.worker import Habits, Journal, Limits, Worker
+from drivers.marlin.worker import Journal, Worker
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
@@ -86,9 +87,7 @@ class Marlin:
         self._worker: Worker | None = None
 
     async def open(self) -> Identity:
-        """Raises LinkLost (no port, taken, no answer) or Misfit. After a program was lost, heaters go off
-        first.
-        """
+        """Raises LinkLost or Misfit. After a program was lost, the heaters go off first."""
         if self._worker and self._worker.is_alive():
             raise DeviceRefused(f"{self.name} is open already")
         before = self._worker.job if self._worker else None
@@ -144,9 +143,7 @@ class Marlin:
             worker.listen(key, None)
 
     async def start(self, program: Path, token: str) -> None:
-        """Raises DeviceRefused when another program runs, the machine has stopped, or the file cannot be
-        read.
-        """
+        """Raises DeviceRefused when a program runs, the machine has stopped, or the file cannot be read."""
         worker = self._opened()
         try:
             opened = Program(program)
@@ -155,24 +152,18 @@ class Marlin:
         await self._order(partial(worker.begin, token, opened))
 
     async def pause(self) -> None:
-        """No more lines are sent; the moves already queued run out. Raises DeviceRefused when nothing
-        runs.
-        """
+        """No more lines are sent; moves already queued run out. Raises DeviceRefused when nothing runs."""
         await self._order(self._opened().pause)
 
     async def resume(self) -> None:
         await self._order(self._opened().resume)
 
     async def cancel(self) -> None:
-        """Heaters off now, queued moves run out; the outcome CANCELLED follows when the machine has
-        acknowledged.
-        """
+        """Heaters off now, queued moves run out; the outcome CANCELLED comes when all is acknowledged."""
         await self._order(self._opened().cancel)
 
     async def make_safe(self) -> Safety:
-        """Ends a running program. Answers within `limits.safe_s` and a few seconds, whatever the machine
-        does.
-        """
+        """Ends a running program. Answers within 2 s + twice `limits.safe_s`, whatever the machine does."""
         try:
             answer: Future[Safety] = await asyncio.wait_for(
                 self._order(self._opened().make_safe), self._limits.safe_s

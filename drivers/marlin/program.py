@@ -45,9 +45,7 @@ class Step(NamedTuple):
 
 
 def tidy(raw: bytes) -> bytes:
-    """A file's line as a bare command: no comment, no line number or checksum of its own, no control
-    characters.
-    """
+    """A file's line as a bare command: no comment, no number or checksum, no control characters."""
     command = raw.split(b";", 1)[0].translate(None, _CONTROL).strip()
     if command[:1] in b"Nn" and (numbered := _NUMBERED.match(command)):
         command = command[numbered.end() :].rsplit(b"*", 1)[0].rstrip()
@@ -103,9 +101,7 @@ class Program:
         return None
 
     def _skip_rest(self, raw: bytes) -> bool:
-        """Go to the end of a very long line; False when its command itself is that long, not just a
-        comment.
-        """
+        """Go to the end of a very long line; False when it is its command that is long, not a comment."""
         harmless = b";" in raw
         while not raw.endswith(b"\n"):
             raw = self._readline(4096)

@@ -86,17 +86,13 @@ class Talk:
             self.inflight -= 1
 
     def ok_for(self, number: int) -> None:
-        """An ok that tells which line it is for: what is still owed is known exactly, whatever was lost
-        before.
-        """
+        """An ok that tells its line: what is still owed is known exactly, whatever was lost before."""
         if 0 <= number < self.cursor:
             self.inflight = self.cursor - 1 - number
             self._swallow = 0
 
     def retry(self) -> None:
-        """No ok came: the same lines again. If they did arrive, one request for the line after them will
-        follow.
-        """
+        """No ok came: the same lines again. If they had arrived, one request for the next will follow."""
         first = max(1, self.cursor - self.inflight)
         self._stray_number = self.cursor
         self._strays = self.cursor - first

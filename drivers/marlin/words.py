@@ -109,9 +109,7 @@ def heat(line: bytes) -> dict[str, float]:
 
 
 def all_off(degrees: Mapping[str, float]) -> bool:
-    """Whether a report proves that every heater in it has target 0; a heater without a target proves
-    nothing.
-    """
+    """Whether a report proves that every heater in it has target 0; without a target, nothing is proved."""
     heaters = [name for name in degrees if not name.endswith("_target")]
     return bool(heaters) and all(degrees.get(f"{name}_target") == 0 for name in heaters)
 

@@ -18,7 +18,9 @@ from typing import TypeVar
 
 from drivers.lines import Lines
 from drivers.marlin import words
+from drivers.marlin.handshake import greet
 from drivers.marlin.job import STATES, Job, Phase
+from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Kind, Program, Step, remaining_s
 from drivers.marlin.talk import Talk, Verdict
 from drivers.marlin.words import Firmware, Word
@@ -30,7 +32,6 @@ from fablab.device import (
     DeviceTimeout,
     Identity,
     LinkLost,
-    Misfit,
     Outcome,
     Safety,
     Status,
@@ -38,37 +39,6 @@ from fablab.device import (
 
 T = TypeVar("T")
 Journal = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long a Marlin may take, in seconds. The defaults are those OctoPrint has found safe over the
-    years.
-    """
-
-    open_s: float = 20.0  # until a board that resets on opening has booted and answered
-    hello_s: float = 2.0
-    silence_s: float = 30.0
-    busy_silence_s: float = 3.0  # once the firmware says `busy:` every 2 s
-    long_s: float = 900.0  # heating, homing, probing on a firmware that does not say `busy:`
-    resend_ok_s: float = 0.5
-    poll_s: float = 2.0  # M105 where the firmware does not report by itself
-    safe_s: float = 8.0
-    tick_s: float = 0.1
-    tries_running: int = 5
-    tries_idle: int = 2
-    journal_s: float = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """What this machine wants said at the turns of a job, and how far a software stop may go."""
-
-    on_pause: tuple[str, ...] = ()
-    on_resume: tuple[str, ...] = ()
-    on_cancel: tuple[str, ...] = ()
-    quick_stop: bool = False  # M410 on cancel and make_safe: stops at once, loses the position
-    kill: bool = False  # M112 when make_safe was not confirmed
 
 
 @dataclass(slots=True)
@@ -101,7 +71,7 @@ class Worker(threading.Thread):
         self._habits = habits
         self._journal = journal
         self._unsafe = unsafe
-        self.ready: Future[Identity] = Future()
+        self.ready: Future[Identity] = _promise()
         self.lost: DeviceError | None = None
         self.job = job
         self.firmware: Firmware | None = None
@@ -208,6 +178,8 @@ class Worker(threading.Thread):
             self._orders.popleft()()
 
     def _obey(self, answer: Future[T], act: Callable[[], T]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # who asked has gone away before we came to it
         try:
             if self.lost:
                 raise self.lost
@@ -245,7 +217,7 @@ class Worker(threading.Thread):
 
     def _feed(self) -> None:
         talk = self._talk
-        while talk.inflight < talk.window and not self._fault and not self._resend_at:
+        while talk.inflight < talk.window and not self._resend_at and (not self._fault or self._safe_stop):
             if talk.resending:
                 data = talk.again()
             elif self._host:
@@ -273,6 +245,8 @@ class Worker(threading.Thread):
         data = self._talk.new(command)
         if self._last_code == b"M105":
             self._readback = self._talk.last
+            if self._safe_stop:
+                self._safe_stop.number = self._talk.last
         self._write(data)
 
     def _advance(self, job: Job) -> bool:
@@ -456,15 +430,8 @@ class Worker(threading.Thread):
 
     def _handshake(self) -> None:
         """Numbers from zero, who is there, and reports switched on. Raises DeviceTimeout or Misfit."""
-        deadline = time.monotonic() + self._limits.open_s
-        self._hello(deadline)
-        for _ in range(3):
-            answer = self._ask(b"M115", deadline)
-            self.firmware = words.firmware(answer) or self.firmware
-            if self.firmware:
-                break
-        else:
-            raise Misfit("what answers on this port does not say which firmware it is; it may be no Marlin")
+        assert self._lines is not None
+        self.firmware = greet(self._lines, self._talk, self._limits, lambda: self._closing)
         self._talk.forget()
         self._resend_at, self._readback, self._tries = 0.0, -1, 0
         self._heard = self._moved = self._polled = time.monotonic()
@@ -477,44 +444,6 @@ class Worker(threading.Thread):
             self._host.extend(self._off())
             self._unsafe = False
         self._host.append(b"M105")
-
-    def _hello(self, deadline: float) -> None:
-        """Until the firmware acknowledges; a board that resets on opening misses the first ones."""
-        assert self._lines is not None
-        while time.monotonic() < deadline and not self._closing:
-            self._lines.write(self._talk.hello())
-            retry_at = min(deadline, time.monotonic() + self._limits.hello_s)
-            while (left_s := retry_at - time.monotonic()) > 0 and not self._closing:
-                for line in self._lines.read(left_s):
-                    if line.startswith(b"Grbl"):
-                        raise Misfit(f"this machine speaks GRBL, not Marlin: {words.plain(line)}")
-                    if words.classify(line) is Word.OK:
-                        self._drain()
-                        return
-                    if line == b"start":
-                        retry_at = 0.0
-        raise DeviceTimeout("nothing on this port answers like a Marlin")
-
-    def _drain(self) -> None:
-        """Leave behind the answers to the hellos before, so that they are not taken for later ones."""
-        assert self._lines is not None
-        while self._lines.read(self._limits.tick_s / 2):
-            continue
-
-    def _ask(self, command: bytes, deadline: float) -> list[bytes]:
-        assert self._lines is not None
-        self._lines.write(self._talk.new(command))
-        answer: list[bytes] = []
-        until = min(deadline, time.monotonic() + 5 * self._limits.hello_s)
-        while (left_s := until - time.monotonic()) > 0 and not self._closing:
-            for line in self._lines.read(left_s):
-                word = words.classify(line)
-                if word is Word.OK:
-                    return answer
-                if word is Word.RESEND:
-                    self._talk.resend(words.resend_number(line) or 0)
-                answer.append(line)
-        raise DeviceTimeout(f"the firmware does not answer {words.plain(command)}")
 
     # -- timers --------------------------------------------------------------------------------------------
 
@@ -543,9 +472,7 @@ class Worker(threading.Thread):
             self._note(job)
 
     def _retry(self, now: float, tries: int) -> None:
-        """No ok in time: the same line again, and by turns a bare M105, in case it is the number that
-        stands wrong.
-        """
+        """No ok in time: the same line again, and by turns a bare M105 in case the numbers stand wrong."""
         self._tries += 1
         if self._tries > tries:
             raise DeviceTimeout("the machine has stopped answering")
@@ -616,9 +543,7 @@ class Worker(threading.Thread):
         return job
 
     def _cut_short(self) -> None:
-        """What may jump the queue, and only with an emergency parser: M108 ends a heat wait, M410 the
-        motion.
-        """
+        """What may jump the queue, with an emergency parser only: M108 ends a heat wait, M410 the motion."""
         if self.firmware is None or not self.firmware.emergency_parser:
             return
         if self._talk.inflight and self._last_code in words.HEAT_WAITS:
@@ -627,25 +552,20 @@ class Worker(threading.Thread):
             self._write(self._talk.unnumbered(b"M410"))
 
     def make_safe(self) -> Future[Safety]:
-        """Heaters and fan off at once, past the program; the future knows what the machine then said of
-        itself.
-        """
+        """Heaters and fan off before anything else; the future knows what the machine then said."""
         if self._safe_stop is None:
             self._over(Outcome.CANCELLED, "stopped: the machine was made safe")
-            self._safe_stop = _SafeStop(Future(), time.monotonic() + self._limits.safe_s)
+            self._safe_stop = _SafeStop(_promise(), time.monotonic() + self._limits.safe_s)
             self._host.clear()
             self._resend_at = 0.0
             self._cut_short()
-            self._write(self._talk.hello())  # whatever was half said before must not hold these up
+            self._talk.forget()  # neither a lost ok nor a pending resend may hold these up
+            self._write(self._talk.hello())
             self._send_off()
         return self._safe_stop.answer
 
     def _send_off(self) -> None:
-        """Not waiting for acknowledgements: five short lines fit in the smallest buffer a Marlin has."""
-        assert self._safe_stop is not None
-        for command in (*self._off(), b"M105"):
-            self._send(command)
-        self._safe_stop.number = self._talk.last
+        self._host.extend([*self._off(), b"M105"])
 
     def _read_back(self, stop: _SafeStop, degrees: dict[str, float]) -> None:
         if words.all_off(degrees):
@@ -686,6 +606,13 @@ class Worker(threading.Thread):
             listeners = list(self._listeners.values())
         for listener in listeners:
             listener()
+
+
+def _promise() -> Future[T]:
+    """A future that nobody who merely waits for it can cancel."""
+    promise: Future[T] = Future()
+    promise.set_running_or_notify_cancel()
+    return promise
 
 
 def _next(program: Program) -> Step | None:

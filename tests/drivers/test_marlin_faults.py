@@ -4,6 +4,7 @@ out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -323,3 +324,19 @@ async def test_a_journal_that_cannot_be_written_does_not_spoil_the_print(tmp_pat
         await marlin.start(written(tmp_path, moves(500)), "run-1")
         await until(marlin, lambda status: "disk is full" in status.message)
         assert outcome(await ended(marlin)) is Outcome.DONE
+
+
+async def test_who_stops_waiting_for_an_answer_does_not_stop_the_print(tmp_path: Path) -> None:
+    lines = moves(400)
+    async with connected(speed=1) as (marlin, mock):
+        await marlin.start(written(tmp_path, lines), "run-1")
+        for _ in range(50):
+            waiting = asyncio.ensure_future(marlin.resume())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        assert outcome(await ended(marlin)) is Outcome.DONE
+        waiting = asyncio.ensure_future(marlin.make_safe())
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        assert await marlin.make_safe() is Safety.CONFIRMED
+    assert reached(mock) == lines

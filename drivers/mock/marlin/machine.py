@@ -46,9 +46,7 @@ class Abilities:
 
 
 class Machine:
-    """State behind the serial side. `say` takes a line to send; `ok` is what acknowledges the present
-    command.
-    """
+    """State behind the serial side. `say` sends a line; `ok` is what acknowledges the present command."""
 
     def __init__(self, *, name: str, abilities: Abilities, say: Callable[[str], None]) -> None:
         self.name = name

@@ -206,8 +206,7 @@ class MockMarlin:
                 try:
                     del out[: os.write(self._master, out)]
                 except BlockingIOError:
-                    select.select([], [self._master], [], 0.2)
-                    if len(out) > 1 << 16:
+                    if not select.select([], [self._master], [], 0.05)[1]:
                         break  # nobody reads: a serial line does not wait either
                 except OSError:
                     self._attached = False
@@ -243,10 +242,12 @@ class MockMarlin:
 
     def _pull(self) -> None:
         self._attached = False
+        self._link.unlink(
+            missing_ok=True
+        )  # first, so that who loses the port does not find the old name again
         if self._master >= 0:
             os.close(self._master)
             self._master = -1
-        self._link.unlink(missing_ok=True)
 
     def _clean(self) -> None:
         self._pull()

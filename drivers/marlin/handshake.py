@@ -1,0 +1,66 @@
+"""The first words with a Marlin: numbers from zero, and who is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from drivers.lines import Lines
+from drivers.marlin import words
+from drivers.marlin.limits import Limits
+from drivers.marlin.talk import Talk
+from drivers.marlin.words import Firmware, Word
+from fablab.device import DeviceTimeout, Misfit
+
+
+def greet(lines: Lines, talk: Talk, limits: Limits, closing: Callable[[], bool]) -> Firmware:
+    """Raises DeviceTimeout when nothing answers or `closing` becomes true, Misfit when it is no Marlin."""
+    deadline = time.monotonic() + limits.open_s
+    _hello(lines, talk, limits, deadline, closing)
+    for _ in range(3):
+        answer = _ask(lines, talk, b"M115", min(deadline, time.monotonic() + 5 * limits.hello_s), closing)
+        if firmware := words.firmware(answer):
+            return firmware
+    raise Misfit("what answers on this port does not say which firmware it is; it may be no Marlin")
+
+
+def _hello(lines: Lines, talk: Talk, limits: Limits, deadline: float, closing: Callable[[], bool]) -> None:
+    """Until the firmware acknowledges; a board that resets on opening misses the first ones."""
+    while time.monotonic() < deadline and not closing():
+        lines.write(talk.hello())
+        retry_at = min(deadline, time.monotonic() + limits.hello_s)
+        while (left_s := retry_at - time.monotonic()) > 0 and not closing():
+            for line in lines.read(left_s):
+                if line.startswith(b"Grbl"):
+                    raise Misfit(f"this machine speaks GRBL, not Marlin: {words.plain(line)}")
+                if words.classify(line) is Word.OK:
+                    _drain(lines, limits.tick_s / 2)
+                    return
+                if line == b"start":
+                    retry_at = 0.0
+    raise DeviceTimeout("nothing on this port answers like a Marlin")
+
+
+def _drain(lines: Lines, quiet_s: float) -> None:
+    """Leave behind the answers to earlier hellos, so that they are not taken for later ones."""
+    for _ in range(100):
+        if not lines.read(quiet_s):
+            return
+
+
+def _ask(lines: Lines, talk: Talk, command: bytes, until: float, closing: Callable[[], bool]) -> list[bytes]:
+    """The lines up to the ok."""
+    lines.write(talk.new(command))
+    answer: list[bytes] = []
+    while (left_s := until - time.monotonic()) > 0 and not closing():
+        for line in lines.read(left_s):
+            word = words.classify(line)
+            if word is Word.OK:
+                if talk.resending:
+                    lines.write(talk.again())
+                    continue
+                return answer
+            if word is Word.RESEND and (number := words.resend_number(line)) is not None:
+                talk.resend(number)
+            answer.append(line)
+    raise DeviceTimeout(f"the firmware does not answer {words.plain(command)}")
