@@ -192,3 +192,14 @@ FILES: tuple[tuple[str, int, int, int], ...] = (
     ("casque_velo_cale.gcode", 120, 900, 2),
     ("lampe_abat_jour.gcode", 150, 900, 2),
 )
+
+#: (file, material) of what waits today.
+QUEUED: tuple[tuple[str, str], ...] = (
+    ("etiquette_prenom.gcode", "PLA"),
+    ("support_telephone.gcode", "PETG"),
+    ("cube_test.gcode", "PLA"),
+    ("poulie_gt2.gcode", "PLA"),
+    ("boitier_capteur.gcode", "PETG"),
+    ("vase_ondule.gcode", "PLA"),
+    ("engrenage_v3.gcode", "PETG"),
+)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from fablab.base.database import Database, UnitOfWork
+from fablab.base.database import Actor, Database, UnitOfWork
+from fablab.claims import calendar
+from fablab.claims.jobs import use as jobs
+from fablab.claims.jobs.models import Job
+from fablab.claims.jobs.use import Wishes
 from fablab.money.models import MaterialPrice, Tariff
 from fablab.people import members
 from fablab.people.access import hash_password
@@ -25,7 +29,9 @@ from fablab.places.models import (
     Spool,
     Technology,
 )
+from fablab.programs.models import Program
 from fablab.programs.store import Store
+from scheduler import planner
 from web.demo import cast
 
 SEED = 20260901
@@ -49,16 +55,46 @@ def seed(database: Database, store: Store) -> None:
         _rooms(uow)
         everybody = _people(uow, chance)
         live_through(uow, store, everybody, chance)
+    _queue_up(database, everybody, chance)
+
+
+def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
+    """What is still to be made today: real submissions of other members, with real places in the plan."""
+    for member, (name, material) in zip(
+        chance.sample(everybody[5:], len(cast.QUEUED)), cast.QUEUED, strict=True
+    ):
+        actor = Actor(member_id=member.id, name=member.name, role=member.role.value)
+        with database.begin(actor) as uow:
+            program = uow.session.scalars(select(Job.program_sha256).where(Job.file_name == name)).first()
+            found = uow.session.get(Program, program) if program else None
+            if found is None:
+                continue
+            job = jobs.draft(uow, found, name)
+            jobs.submit(uow, job.id, Wishes(material=material))
+            planner.insert(uow, calendar.claim(uow, job.id))
 
 
 def _house(uow: UnitOfWork) -> None:
+    """The house and its hours, moved by whole hours where it is night: a demo is looked at when people have time,
+    and then the lab should be open."""
     uow.session.add(House(id=1, name=cast.HOUSE_NAME, zone=cast.ZONE, synthetic=True))
-    today = uow.now.astimezone(ZoneInfo(cast.ZONE)).weekday()
+    local = uow.now.astimezone(ZoneInfo(cast.ZONE)).replace(tzinfo=None)
+    moved = timedelta(hours=_moved_h(local.hour))
+    lab_day = datetime.combine((local - moved).date(), time())
     for offset in range(-1, cast.OPEN_DAYS - 1):
-        weekday = (today + offset) % 7
+        day = lab_day + timedelta(days=offset)
         spans = [(HoursKind.OPEN, cast.OPEN), *((HoursKind.STAFFED, span) for span in cast.STAFFED)]
         for kind, (opens, closes) in spans:
-            uow.session.add(HoursRule(kind=kind, weekday=weekday, opens=opens, closes=closes))
+            start = day + timedelta(hours=opens.hour, minutes=opens.minute) + moved
+            end = day + timedelta(hours=closes.hour, minutes=closes.minute) + moved
+            uow.session.add(
+                HoursRule(kind=kind, weekday=start.weekday(), opens=start.time(), closes=end.time())
+            )
+
+
+def _moved_h(hour: int) -> int:
+    """How far to move the lab's day so that it is early afternoon there; by day it stays where it is."""
+    return 0 if 10 <= hour < 17 else (hour - 14 + 12) % 24 - 12
 
 
 def _stock(uow: UnitOfWork) -> None:
