@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,7 @@ from fablab.device import (
     Status,
 )
 from tests.lab import GEAR, PASSWORD, Lab
-from web.app import create_app
-from web.settings import Settings
+from tests.web.site import HOST, make_app
 
 CSRF = re.compile(r'name="csrf-token" content="([^"]*)"')
 
@@ -142,11 +142,10 @@ def until(look: Callable[[], str | None], tries: int = 200) -> str:
     raise AssertionError("it did not happen in time")
 
 
-def make_client(lab: Lab, folder: Path, links: dict[str, PageLink], **settings: Any) -> TestClient[Any]:
-    given = {
-        "data_dir": folder,
-        "database_url": str(lab.database.url),
-        "allowed_hosts": ("testserver.local",),
-    }
-    app = create_app(Settings(**(given | settings)), clock=lab.clock, links=links)
-    return TestClient(app)
+@contextmanager
+def browser(lab: Lab, folder: Path, **settings: Any) -> Iterator[tuple[Browser, dict[str, PageLink]]]:
+    """A server over `lab` with both printers in the test's hand, and somebody in front of it."""
+    links = {name: PageLink(lab, name) for name in ("mk3", "ender")}
+    app = make_app(lab, folder, links=links, **{"dispatch": True, **settings})
+    with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:
+        yield Browser(client), links

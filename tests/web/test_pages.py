@@ -1,0 +1,275 @@
+"""The pages as makers and staff see them, in both languages, and what they never show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fablab.device import DeviceState, LinkState, Progress
+from fablab.runs.models import RunState
+from tests.lab import Lab
+from tests.web.page_rig import Browser, PageLink, browser
+
+Seat = tuple[Browser, dict[str, PageLink]]
+PAGES = ("/jobs", "/floor", "/calendar", "/calendar?view=week", "/calendar?day=2026-11-25")
+#: What the policy of the pages would stop in a browser, so no page may have it.
+INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=\"|<script(?![^>]*\ssrc=)|javascript:", re.I)
+LEFT_OPEN = re.compile(r"%\(\w+\)|…\.|Undefined|None\b|\{\{|&lt;Macro")
+
+
+@pytest.fixture
+def seat(lab: Lab, tmp_path: Path) -> Iterator[Seat]:
+    with browser(lab, tmp_path) as found:
+        yield found
+
+
+def run_the_gear(seat: Seat, lab: Lab) -> tuple[str, str]:
+    """The maker's gear runs on mk3, half done; the staff is signed in. Job and run id."""
+    desk, links = seat
+    desk.sign_in("maker")
+    job_id = desk.submitted(material="PETG|orange", project=str(lab.projects["drone"]))
+    desk.sign_in("staff")
+    mk3 = lab.resources["mk3"]
+    desk.post(f"/machines/{mk3}/clear")
+    answer = desk.post(f"/machines/{mk3}/tap", job=job_id)
+    assert answer.status_code == 303, answer.text
+    with lab.database.begin() as uow:
+        from fablab.runs import attempts
+
+        run = attempts.live_on(uow, mk3)
+        assert run is not None
+        if run.state is RunState.PREPARING:
+            attempts.begin(uow, run.id)
+        attempts.turn(uow, run, "run")
+    progress = Progress(token=run.id, fraction=0.5, elapsed_s=990, remaining_s=1000, detail="layer 7")
+    links["mk3"].show(DeviceState.RUNNING, progress, tool0=230.0, tool0_target=230.0, bed=85.0)
+    return job_id, run.id
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("who", ["maker", "staff"])
+def test_every_page_is_whole_in_both_languages_for_makers_and_staff(
+    seat: Seat, lab: Lab, who: str, language: str
+) -> None:
+    desk, _ = seat
+    job_id, _ = run_the_gear(seat, lab)
+    desk.sign_in(who, language=language)
+    desk.drop()
+    for path in (*PAGES, f"/jobs/{job_id}", "/nowhere"):
+        answer = desk.get(path)
+        assert answer.status_code == (404 if path == "/nowhere" else 200), path
+        assert f'lang="{language}"' in answer.text
+        assert INLINE.search(answer.text) is None, (path, INLINE.search(answer.text))
+        assert LEFT_OPEN.search(answer.text) is None, (path, LEFT_OPEN.search(answer.text))
+
+
+def test_somebody_who_is_not_signed_in_is_led_to_the_door_and_back(seat: Seat) -> None:
+    desk, _ = seat
+    answer = desk.get("/calendar?view=week")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=/calendar%3Fview%3Dweek"
+    desk.get(answer.headers["location"])
+    signed = desk.post(
+        "/login", login="maker@lab.example", password="a long password", next="/calendar?view=week"
+    )
+    assert signed.headers["location"] == "/calendar?view=week"
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "jobs"])
+def test_nobody_is_sent_to_another_site_after_signing_in(seat: Seat, wanted: str) -> None:
+    desk, _ = seat
+    desk.get("/login")
+    answer = desk.post("/login", login="maker@lab.example", password="a long password", next=wanted)
+    assert answer.headers["location"] == "/jobs"
+
+
+def test_a_wrong_password_keeps_the_name_and_says_so_in_the_language_of_the_page(seat: Seat) -> None:
+    desk, _ = seat
+    answer = desk.sign_in("maker", password="wrong", language="fr")
+    assert answer.status_code == 401
+    assert 'value="maker@lab.example"' in answer.text
+    assert 'role="alert"' in answer.text
+
+
+def test_staff_start_on_the_floor_and_makers_at_their_jobs(seat: Seat) -> None:
+    desk, _ = seat
+    assert desk.sign_in("staff").headers["location"] == "/floor"
+    assert desk.sign_in("maker").headers["location"] == "/jobs"
+
+
+def test_the_language_is_kept_for_the_member_and_the_page_comes_back(seat: Seat) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    answer = desk.post("/language/fr", next="/calendar?view=week")
+    assert answer.headers["location"] == "/calendar?view=week"
+    assert 'lang="fr"' in desk.get("/jobs").text
+
+
+def test_a_form_without_the_token_changes_nothing(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    desk.sign_in("staff")
+    desk.csrf = ""
+    answer = desk.post(f"/machines/{lab.resources['mk3']}/clear")
+    assert answer.status_code == 403
+    with lab.database.read() as uow:
+        from fablab.places import house
+
+        assert house.machine(uow, lab.resources["mk3"]).gate == "awaiting_clear"
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/machines/{mk3}/card"])
+def test_a_maker_never_sees_whose_a_job_is_or_what_it_is_called(seat: Seat, lab: Lab, path: str) -> None:
+    desk, _ = seat
+    run_the_gear(seat, lab)
+    desk.sign_in("other")
+    text = desk.get(path.format(**lab.resources)).text
+    assert "Maker" not in text.replace("Maker</p>", "")  # the role in the menu is not the member's name
+    assert "gear.gcode" not in text
+    assert "Drone" not in text
+    if path != "/jobs" and "11-25" not in path:
+        assert "Occupied" in text
+
+
+def test_a_maker_sees_a_block_of_somebody_else_as_taken_and_nothing_more(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    run_the_gear(seat, lab)
+    block = desk.found(r'href="/allocations/(\d+)"', "/calendar")
+    assert "gear.gcode" in desk.fragment(f"/allocations/{block}").text
+    desk.sign_in("other")
+    text = desk.fragment(f"/allocations/{block}").text
+    assert "Occupied" in text
+    assert "gear" not in text
+    assert "/jobs/" not in text
+
+
+@pytest.mark.parametrize("path", ["", "/live", "/row", "/file"])
+def test_somebody_elses_job_does_not_exist(seat: Seat, lab: Lab, path: str) -> None:
+    desk, _ = seat
+    job_id, _ = run_the_gear(seat, lab)
+    desk.sign_in("other")
+    assert desk.get(f"/jobs/{job_id}{path}").status_code == 404
+    assert desk.get(f"/thumbnails/{job_id}").status_code == 404
+    assert desk.post(f"/jobs/{job_id}/cancel").status_code == 404
+
+
+def test_the_floor_tells_staff_what_runs_and_lets_them_pause_it(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    _, run_id = run_the_gear(seat, lab)
+    text = desk.get(f"/machines/{lab.resources['mk3']}/card").text
+    assert "Maker" in text
+    assert "50<span> %" in text
+    assert "230<span" in text
+    assert f'action="/runs/{run_id}/pause"' in text
+    card = desk.post(f"/runs/{run_id}/pause", htmx=True, where="floor")
+    assert links["mk3"].sent == ["start", "pause"] or links["mk3"].sent == ["pause"]
+    assert f'id="machine-{lab.resources["mk3"]}"' in card.text
+
+
+def test_a_maker_gets_no_button_for_a_machine(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    run_the_gear(seat, lab)
+    desk.sign_in("maker")
+    assert "<form" not in desk.get(f"/machines/{lab.resources['ender']}/card").text
+    assert desk.post(f"/machines/{lab.resources['mk3']}/stop").status_code == 403
+
+
+def test_a_machine_that_fell_silent_in_a_run_says_that_nothing_is_known(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    run_the_gear(seat, lab)
+    links["mk3"].state = LinkState.WAITING
+    links["mk3"].show(DeviceState.OFFLINE)
+    text = desk.get(f"/machines/{lab.resources['mk3']}/card").text
+    assert "is-unknown" in text
+    assert "50<span> %" not in text  # what was last written down was less
+
+
+def test_a_stop_says_whether_the_machine_has_confirmed_it(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    run_the_gear(seat, lab)
+    answer = desk.post(f"/machines/{lab.resources['mk3']}/stop", htmx=True)
+    assert "make_safe" in links["mk3"].sent
+    assert 'hx-swap-oob="beforeend:#toasts"' in answer.text
+    assert "confirmed by the machine" in answer.text
+
+
+def test_out_of_service_says_who_and_why_and_back_asks_for_the_bed(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    desk.sign_in("staff")
+    ender = lab.resources["ender"]
+    text = desk.post(f"/machines/{ender}/out-of-service", htmx=True, reason="Nozzle  blocked").text
+    assert "Nozzle blocked (Staff)" in text
+    text = desk.post(f"/machines/{ender}/back", htmx=True).text
+    assert "is-awaiting_clear" in text
+    text = desk.post(f"/machines/{ender}/clear", htmx=True).text
+    assert "is-free" in text
+
+
+def test_a_tap_with_another_spool_takes_the_one_the_button_named(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    job_id = desk.submitted(material="PETG|orange")
+    desk.sign_in("staff")
+    ender = lab.resources["ender"]
+    desk.post(f"/machines/{ender}/clear")
+    assert desk.post(f"/machines/{ender}/tap", htmx=True, job=job_id).status_code in (200, 201)
+    with lab.database.read() as uow:
+        from fablab.places import house
+
+        assert house.machine(uow, ender).spool_id == lab.spools["PETG"]
+
+
+def test_a_second_tap_is_a_conflict_said_in_a_sentence(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    job_id, _ = run_the_gear(seat, lab)
+    answer = desk.post(f"/machines/{lab.resources['mk3']}/tap", htmx=True, job=job_id)
+    assert answer.status_code in (409, 422)
+    assert "data-toast" in answer.text
+
+
+def test_a_finished_job_says_what_it_cost_and_news_are_told_once(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    job_id, run_id = run_the_gear(seat, lab)
+    lab.clock.advance(minutes=33)
+    with lab.database.begin() as uow:
+        from fablab.runs import attempts
+
+        attempts.turn(uow, attempts.get(uow, run_id), "succeed")
+    links["mk3"].show(DeviceState.IDLE)
+    desk.sign_in("maker")
+    text = desk.get(f"/jobs/{job_id}").text
+    assert "What it cost" in text
+    assert "€1.18" in text
+    assert "Finished on mk3." in text
+    told = desk.post("/notices/seen", htmx=True).text
+    assert "is ready on mk3" in told
+    assert desk.post("/notices/seen", htmx=True).text == ""
+
+
+def test_the_board_is_not_sent_again_when_nothing_has_changed(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    first = desk.get("/calendar")
+    again = desk.get("/calendar", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.text) == (304, "")
+
+
+@pytest.mark.parametrize("day", ["2026-10-25", "2027-03-28"])
+@pytest.mark.parametrize("view", ["day", "week"])
+def test_the_days_on_which_the_clocks_change_have_their_true_length(seat: Seat, day: str, view: str) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    text = desk.get(f"/calendar?day={day}&view={view}").text
+    hours = timedelta(hours=(25 if "10-25" in day else 23) + (0 if view == "day" else 6 * 24))
+    columns = int(hours.total_seconds()) // (300 if view == "day" else 1800)
+    assert f"cols-{columns} " in text
+
+
+@pytest.mark.parametrize("day", ["", "yesterday", "0001-01-01", "9999-12-31", "2026-13-01"])
+def test_a_day_that_makes_no_sense_is_today(seat: Seat, day: str) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    assert "Tuesday 24 November 2026" in desk.get(f"/calendar?day={day}").text

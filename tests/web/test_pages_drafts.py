@@ -1,0 +1,202 @@
+"""From a dropped file to a submitted job on the pages: what is read, what is refused, and what the form keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fablab.claims.jobs import use as jobs
+from fablab.claims.jobs.models import JobState
+from fablab.people.models import Member, Role
+from tests.lab import Lab
+from tests.web.page_rig import Browser, browser, until
+
+
+@pytest.fixture
+def desk(lab: Lab, tmp_path: Path) -> Iterator[Browser]:
+    with browser(lab, tmp_path) as (found, _):
+        found.sign_in("maker")
+        yield found
+
+
+def state_of(lab: Lab, job_id: str) -> JobState:
+    with lab.database.read() as uow:
+        return jobs.get(uow, job_id).state
+
+
+def test_a_dropped_file_becomes_a_draft_with_time_grams_price_and_promise(desk: Browser, lab: Lab) -> None:
+    job_id = desk.draft()
+    text = desk.fragment(f"/drafts/{job_id}").text.replace("\N{NO-BREAK SPACE}", " ")
+    for wanted in ("4.5 g", "€1.18", "today 11:", "PETG", "PrusaSlicer"):
+        assert wanted in text, wanted
+    assert state_of(lab, job_id) is JobState.DRAFT
+
+
+def test_a_ticket_becomes_the_draft_that_it_was_for(desk: Browser) -> None:
+    first = desk.drop()
+    ticket = re.search(r'id="draft-([^"]+)"', first.text)
+    assert ticket is not None
+    done = until(lambda: _form(desk.fragment(f"/drafts/{ticket[1]}").text))
+    assert done in desk.get("/jobs").text
+
+
+def _form(text: str) -> str | None:
+    found = re.search(r'id="form-([^"]+)"', text)
+    return found[1] if found else None
+
+
+def test_without_script_a_file_comes_back_as_the_whole_page(desk: Browser) -> None:
+    answer = desk.drop(htmx=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/jobs")
+    until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "empty.gcode", "empty"),
+        (b"\x7fELF\x00\x00\x01" * 500, "binary.gcode", "text"),
+        (b"G28\n", "model.stl", "slice"),
+        (b"GCDE", "part.bgcode", "Binary G-code"),
+        (b"G28\n", "notes.txt", ".gcode"),
+    ],
+)
+def test_a_file_that_is_no_program_is_answered_in_its_place(
+    desk: Browser, content: bytes, name: str, said: str
+) -> None:
+    text = desk.drop(content, name).text
+    assert "is-failed" in text
+    assert said.lower() in text.lower()
+    assert "<article" in text
+
+
+def test_a_bad_file_without_script_is_said_on_the_page(desk: Browser) -> None:
+    desk.drop(b"", "empty.gcode", htmx=False)
+    assert "is-failed" in desk.get("/jobs").text
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.gcode", "🦊.gcode", "x" * 300 + ".gcode", "<b>.gcode"])
+def test_a_strange_name_is_shown_safely(desk: Browser, name: str) -> None:
+    desk.drop(name=name)
+    until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+    text = desk.get("/jobs").text
+    assert "../" not in text
+    assert "<b>" not in text.split("draft-head")[1].split("</div>")[0]
+
+
+def test_a_ticket_that_nobody_knows_says_drop_it_again(desk: Browser) -> None:
+    text = desk.fragment("/drafts/t-000000000000000000000000").text
+    assert "drop it again" in text
+    assert "hx-trigger" not in text
+
+
+def test_somebody_elses_draft_and_ticket_are_unknown(desk: Browser) -> None:
+    ticket = re.search(r'id="draft-([^"]+)"', desk.drop().text)
+    assert ticket is not None
+    job_id = until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+    desk.sign_in("other")
+    assert "gear" not in desk.fragment(f"/drafts/{ticket[1]}").text
+    assert desk.fragment(f"/drafts/{job_id}").status_code == 404
+    assert desk.fragment(f"/drafts/{job_id}/quote").status_code == 404
+    assert desk.post(f"/drafts/{job_id}/submit").status_code == 404
+    assert desk.post(f"/drafts/{job_id}/discard").status_code == 404
+
+
+def test_choices_change_the_offer_and_keep_nothing(desk: Browser, lab: Lab) -> None:
+    job_id = desk.draft()
+    late = desk.fragment(f"/drafts/{job_id}/quote?material=PETG&due_at=2026-11-24T10:30").text
+    assert "is-late" in late
+    soon = desk.fragment(f"/drafts/{job_id}/quote?material=PETG&due_at=2026-11-26T10:30").text
+    assert "is-late" not in soon
+    past = desk.fragment(f"/drafts/{job_id}/quote?material=PETG&due_at=2026-11-01T10:30").text
+    assert "already past" in past
+    assert state_of(lab, job_id) is JobState.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("due_at", "2026-11-01T10:30", "already past"),
+        ("due_at", "soon", "no date"),
+        ("project", "999999", "project"),
+        ("project", "drone", "project"),
+    ],
+)
+def test_a_form_that_is_sent_back_keeps_what_was_filled_in(
+    desk: Browser, lab: Lab, field: str, value: str, said: str
+) -> None:
+    job_id = desk.draft()
+    form = {"material": "PLA|orange", "priority": "-1", field: value}
+    answer = desk.post(f"/drafts/{job_id}/submit", htmx=True, **form)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert re.search(r'value="PLA\|orange" checked', answer.text)
+    assert re.search(r'value="-1" checked', answer.text)
+    if field == "due_at":
+        assert f'value="{value}"' in answer.text
+    assert state_of(lab, job_id) is JobState.DRAFT
+    page = desk.post(f"/drafts/{job_id}/submit", **form)
+    assert page.status_code == 422
+    assert "<html" in page.text
+
+
+def test_a_submitted_draft_leads_to_its_job_and_a_second_click_is_a_conflict(desk: Browser, lab: Lab) -> None:
+    job_id = desk.draft()
+    answer = desk.post(f"/drafts/{job_id}/submit", htmx=True, material="PETG")
+    assert answer.headers["hx-redirect"] == f"/jobs/{job_id}"
+    assert state_of(lab, job_id) is JobState.QUEUED
+    again = desk.post(f"/drafts/{job_id}/submit", htmx=True, material="PETG")
+    assert again.status_code == 409
+    assert "data-toast" in again.text
+
+
+def test_a_maker_may_not_push_ahead(desk: Browser, lab: Lab) -> None:
+    job_id = desk.draft()
+    assert 'name="priority" value="1"' not in desk.fragment(f"/drafts/{job_id}").text
+    assert desk.post(f"/drafts/{job_id}/submit", htmx=True, priority="1").status_code == 403
+    assert state_of(lab, job_id) is JobState.DRAFT
+
+
+def test_a_discarded_draft_is_gone(desk: Browser, lab: Lab) -> None:
+    job_id = desk.draft()
+    assert desk.post(f"/drafts/{job_id}/discard", htmx=True).text == ""
+    assert state_of(lab, job_id) is JobState.CANCELLED
+    assert job_id not in desk.get("/jobs").text
+
+
+def test_a_queued_job_is_cancelled_from_its_row(desk: Browser, lab: Lab) -> None:
+    job_id = desk.submitted()
+    row = desk.post(f"/jobs/{job_id}/cancel", htmx=True).text
+    assert "is-cancelled" in row
+    assert state_of(lab, job_id) is JobState.CANCELLED
+
+
+def test_what_the_staff_has_to_agree_to_waits_in_their_queue(desk: Browser, lab: Lab) -> None:
+    with lab.database.begin() as uow:
+        from fablab.places.models import Spool
+
+        uow.session.get_one(Spool, lab.spools["PETG"]).left_g = 1.0
+    job_id = desk.draft()
+    assert "Ask the staff" in desk.fragment(f"/drafts/{job_id}").text
+    desk.post(f"/drafts/{job_id}/submit", material="PETG")
+    assert state_of(lab, job_id) is JobState.REVIEW
+    desk.sign_in("staff")
+    assert job_id in desk.get("/jobs").text
+    assert f'action="/jobs/{job_id}/decide"' in desk.get(f"/jobs/{job_id}").text
+    desk.post(f"/jobs/{job_id}/decide", answer="no", why="no PETG before Monday")
+    assert state_of(lab, job_id) is JobState.REJECTED
+    desk.sign_in("maker")
+    assert "no PETG before Monday" in desk.get(f"/jobs/{job_id}").text
+    assert "/decide" not in desk.get(f"/jobs/{job_id}").text
+
+
+def test_a_partner_may_look_and_not_send(desk: Browser, lab: Lab) -> None:
+    with lab.database.begin() as uow:
+        uow.session.get_one(Member, lab.actors["other"].member_id).role = Role.PARTNER
+    desk.sign_in("other")
+    assert desk.get("/floor").status_code == 200
+    answer = desk.drop()
+    assert answer.status_code == 403
