@@ -45,6 +45,6 @@ def word_of(
         return MachineWord.RUNNING  # somebody started it at the machine itself
     if status.state is DeviceState.PAUSED:
         return MachineWord.PAUSED
-    if next_start_at is not None and next_start_at <= now:
-        return MachineWord.DUE
-    return MachineWord.AWAITING_CLEAR if gate is MachineGate.AWAITING_CLEAR else MachineWord.FREE
+    if gate is MachineGate.AWAITING_CLEAR:
+        return MachineWord.AWAITING_CLEAR
+    return MachineWord.DUE if next_start_at is not None and next_start_at <= now else MachineWord.FREE

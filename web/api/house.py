@@ -20,6 +20,7 @@ from fablab.base.errors import Invalid, NotFound
 from fablab.claims import calendar
 from fablab.people.access import SignedIn, allows
 from scheduler.dispatch import Dispatcher
+from web import reads
 from web.api.answer import instant, with_etag
 from web.api.schema import Health, allocation_out
 from web.live import Ear, Live
@@ -51,7 +52,7 @@ def list_allocations(
         known = allows(signed_in.actor, Right.SEE_ALL)
         found = [
             allocation_out(row, mine=row.claim.member_id == signed_in.member_id, known=known)
-            for row in calendar.between(uow, start, end)
+            for row in reads.allocations(uow, start, end)
         ]
     return with_etag(request, found)
 
