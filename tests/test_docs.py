@@ -24,7 +24,9 @@ def test_the_architecture_shows_every_state_table_as_the_code_has_it(steps: dict
 
 
 def test_every_room_is_named_in_the_architecture() -> None:
-    rooms = {path.parent.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).glob("*/__init__.py")}
+    rooms = {
+        path.parent.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).glob("*/__init__.py")
+    }
     missing = [str(room) for room in rooms if room.name not in ARCHITECTURE]
     assert not missing
 
