@@ -53,8 +53,8 @@ class Claim(Base):
     """A wish for resources in a window. What it costs and for whom it is are frozen here when it is made.
 
     `estimate_s` is the machine time asked for, `setup_s` and `clear_s` the person's time before and after.
-    `ready_at` is what the owner was told, between `ready_from` and `ready_until`; `reasons` holds the explanation
-    as codes and facts.
+    `ready_at` is what the plan says now, between `ready_from` and `ready_until`; `told_ready_at` is what the owner was
+    last told, so that many small moves are one large one. `reasons` holds the explanation as codes and facts.
     """
 
     __tablename__ = "claims"
@@ -80,6 +80,7 @@ class Claim(Base):
     ready_at: Mapped[datetime | None]
     ready_from: Mapped[datetime | None]
     ready_until: Mapped[datetime | None]
+    told_ready_at: Mapped[datetime | None]
     reasons: Mapped[list[dict[str, object]]] = mapped_column(JSON, default=list)
     made_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
