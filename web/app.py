@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from socket import socket
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +38,7 @@ from web.errors import handlers, words_of
 from web.live import Live
 from web.log import configure
 from web.pages import routes as pages
+from web.parts import Parts
 from web.security import Access, guard
 from web.security.gate import Gate
 from web.security.identity import Cookies, caller_of
@@ -53,23 +53,6 @@ log = structlog.get_logger("web")
 
 GRACE_S = 2
 USUAL_BODY_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything that lives as long as the server; each may be asked for by its name in a handler."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    store: Store
-    intake: Intake
-    uploads: Uploads
-    dispatcher: Dispatcher
-    ticks: Ticks
-    live: Live
-    cookies: Cookies
-    limiter: Limiter
 
 
 def create_app(

@@ -63,11 +63,11 @@ def allocations(
     touching = select(Allocation.claim_id).where(Allocation.start_at < end, Allocation.end_at > start)
     if resource_ids:
         touching = touching.where(Allocation.resource_id.in_(resource_ids))
-    # The session holds what it has read only weakly: the list keeps the claims until their allocations are here.
-    claims = list(uow.session.scalars(select(Claim).where(Claim.id.in_(touching))).unique())
-    found = calendar.between(uow, start, end, resource_ids)
-    del claims
-    return found
+    claims = {
+        row.id: row for row in uow.session.scalars(select(Claim).where(Claim.id.in_(touching))).unique()
+    }
+    # The session holds what it has read only weakly: each row is tied to its claim while the claims are held here.
+    return [row for row in calendar.between(uow, start, end, resource_ids) if row.claim.id in claims]
 
 
 def next_jobs(uow: UnitOfWork, resource_ids: Sequence[int] = ()) -> Mapping[int, Allocation]:

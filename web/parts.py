@@ -1,0 +1,34 @@
+"""What lives as long as the server, by name: made in `web.app`, asked for by handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fablab.base.clock import Clock
+from fablab.base.database import Database
+from fablab.programs.store import Store
+from scheduler.dispatch import Dispatcher
+from scheduler.intake import Intake
+from scheduler.ticks import Ticks
+from web.live import Live
+from web.security.identity import Cookies
+from web.security.limits import Limiter
+from web.settings import Settings
+from web.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """`app.state.parts`; most of them can also be asked for by name in a handler (`web.app._dependencies`)."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: Store
+    intake: Intake
+    uploads: Uploads
+    dispatcher: Dispatcher
+    ticks: Ticks
+    live: Live
+    cookies: Cookies
+    limiter: Limiter
