@@ -49,6 +49,8 @@ from web.templating import Lab, Templates, asset_version
 from web.uploads import Uploads
 from web.words import DEFAULT_ZONE, Catalogue, Words
 
+__all__ = ["Parts", "Server", "create_app", "serve"]
+
 log = structlog.get_logger("web")
 
 GRACE_S = 2

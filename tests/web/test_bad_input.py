@@ -130,9 +130,9 @@ def test_a_wish_that_cannot_be_understood_names_its_field_and_leaves_no_draft(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_rule_that_says_no_is_told_with_its_reason(
-    maker: Site, content: bytes, fields: dict[str, str], code: str
+    steady: Site, content: bytes, fields: dict[str, str], code: str
 ) -> None:
-    answer = maker.send(content, **fields)
+    answer = steady.send(content, **fields)
     assert problem(answer)[:2] == (422, "refused")
     refusals = {refusal["code"]: refusal for refusal in answer.json()["refusals"]}
     assert code in refusals
@@ -210,11 +210,11 @@ def post_raw(site: Site, body: bytes, *, end: bool = True, kind: str | None = No
     ],
 )
 def test_an_upload_that_is_broken_says_how(
-    maker: Site, tmp_path: Path, body: bytes, end: bool, status: int, code: str
+    steady: Site, body: bytes, end: bool, status: int, code: str
 ) -> None:
-    answer = post_raw(maker, body, end=end)
+    answer = post_raw(steady, body, end=end)
     assert problem(answer)[:2] == (status, code)
-    assert half_written(tmp_path) == []
+    assert half_written(steady.app.state.parts.settings.data_dir) == []
 
 
 def test_a_body_that_is_no_form_is_refused(maker: Site) -> None:
@@ -299,10 +299,10 @@ async def until(condition: Any, within_s: float = 10.0) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_whatever_goes_wrong_is_answered_as_a_problem(
-    maker: Site, method: str, address: str, body: str | None, status: int, code: str
+    steady: Site, method: str, address: str, body: str | None, status: int, code: str
 ) -> None:
     headers = {"Content-Type": "application/json"} if body else {}
-    answer = maker.client.request(method, address, content=body, headers=headers)
+    answer = steady.client.request(method, address, content=body, headers=headers)
     assert problem(answer)[:2] == (status, code)
     json.loads(answer.text)
 

@@ -107,28 +107,28 @@ def test_a_form_of_a_sign_in_carries_its_token_in_a_field(form: Site) -> None:
     assert form.client.post("/form", data={"csrf": me["csrf"]}).text == "Maker"
 
 
-def test_only_known_names_are_answered_to(site: Site) -> None:
-    answer = site.client.get("/api/health", headers={"Host": "evil.example"})
+def test_only_known_names_are_answered_to(steady: Site) -> None:
+    answer = steady.client.get("/api/health", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (400, "host.unknown")
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Host", "Forwarded"])
-def test_a_forwarded_host_opens_no_door(site: Site, header: str) -> None:
+def test_a_forwarded_host_opens_no_door(steady: Site, header: str) -> None:
     """CVE-2026-25479, CVE-2025-59152: the framework's own checks believed such headers."""
     headers = {"Host": "evil.example", header: "localhost"}
-    assert site.client.get("/api/health", headers=headers).status_code == 400
+    assert steady.client.get("/api/health", headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "LOCALHOST", "127.0.0.1:9", "[::1]:8000"])
-def test_local_names_are_known_with_any_port(site: Site, host: str) -> None:
-    assert site.client.get("/api/health", headers={"Host": host}).status_code == 200
+def test_local_names_are_known_with_any_port(steady: Site, host: str) -> None:
+    assert steady.client.get("/api/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["", "localhost.evil.example", "evil.example:localhost", "localhost@evil.example"]
 )
-def test_names_that_only_look_local_are_not(site: Site, host: str) -> None:
-    assert site.client.get("/api/health", headers={"Host": host}).status_code == 400
+def test_names_that_only_look_local_are_not(steady: Site, host: str) -> None:
+    assert steady.client.get("/api/health", headers={"Host": host}).status_code == 400
 
 
 def test_a_starred_name_takes_every_name_under_it(lab: Lab, tmp_path: Path) -> None:
@@ -195,26 +195,26 @@ def test_one_household_has_one_address() -> None:
 
 
 @pytest.mark.parametrize("address", ["/api/health", "/api/me", "/nowhere", "/static/logo.svg", "/api/docs"])
-def test_every_answer_carries_the_headers_that_keep_browsers_safe(site: Site, address: str) -> None:
-    answer = site.client.get(address)
+def test_every_answer_carries_the_headers_that_keep_browsers_safe(steady: Site, address: str) -> None:
+    answer = steady.client.get(address)
     assert [name for name in HEADERS if name not in answer.headers] == []
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
 
 
-def test_a_versioned_file_is_kept_for_ever_and_a_bare_one_asked_about(site: Site) -> None:
-    lasting = site.client.get("/static/logo.svg?v=1")
+def test_a_versioned_file_is_kept_for_ever_and_a_bare_one_asked_about(steady: Site) -> None:
+    lasting = steady.client.get("/static/logo.svg?v=1")
     assert "immutable" in lasting.headers["cache-control"]
-    bare = site.client.get("/static/logo.svg")
+    bare = steady.client.get("/static/logo.svg")
     assert "no-cache" in bare.headers["cache-control"]
-    again = site.client.get("/static/logo.svg", headers={"If-None-Match": bare.headers["etag"]})
+    again = steady.client.get("/static/logo.svg", headers={"If-None-Match": bare.headers["etag"]})
     assert again.status_code == 304
 
 
 @pytest.mark.parametrize("name", ["../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd"])
-def test_no_file_outside_the_folder_is_given(site: Site, name: str) -> None:
-    assert site.client.get(f"/static/{name}").status_code == 404
+def test_no_file_outside_the_folder_is_given(steady: Site, name: str) -> None:
+    assert steady.client.get(f"/static/{name}").status_code == 404
 
 
 def test_a_crash_says_only_under_which_number_the_log_has_it(
