@@ -38,7 +38,7 @@ class Ticks:
     def __init__(self, database: Database, replan: Callable[[], int]) -> None:
         self._database = database
         self._replan = replan
-        self._turn = Lock()  # the minute's job and the upset's are two, and may come due together
+        self._turn = Lock()  # an upset during a plan is worth another one, after it
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(2)},
@@ -46,8 +46,8 @@ class Ticks:
         )
 
     def begin(self) -> None:
-        self._scheduler.add_job(self._plan, "interval", seconds=REPLAN_EVERY_S, id="replan")
-        self._scheduler.add_job(self._sweep, "interval", hours=1, id="sweep")
+        self._scheduler.add_job(self.plan, "interval", seconds=REPLAN_EVERY_S, id="replan", max_instances=2)
+        self._scheduler.add_job(self.sweep, "interval", hours=1, id="sweep")
         self._scheduler.start()
         self._unsubscribe = self._database.bus.subscribe(self._hear)
 
@@ -59,11 +59,10 @@ class Ticks:
         if (event.topic, event.name) in _UPSETS:
             # The wall clock, not the lab's: APScheduler sleeps by it.
             soon = datetime.now(UTC) + SETTLE
-            self._scheduler.add_job(
-                self._plan, "date", run_date=soon, id="replan soon", replace_existing=True
-            )
+            # The one job is brought forward: a second one, run once and removed, trips over a shutdown.
+            self._scheduler.modify_job("replan", next_run_time=soon)
 
-    def _plan(self) -> None:
+    def plan(self) -> None:
         try:
             with self._turn:
                 told = self._replan()
@@ -73,7 +72,7 @@ class Ticks:
             if told:
                 log.info("the plan moved; %d owners were told", told)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         dropped = self._database.write(jobs.drop_old_drafts)
         if dropped:
             log.info("%d old drafts were dropped", dropped)
