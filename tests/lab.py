@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Actor, Database
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.use import Wishes
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimState
 from fablab.money.models import MaterialPrice, Tariff
 from fablab.people import members
 from fablab.people.access import hash_password
@@ -34,7 +35,11 @@ from fablab.places.models import (
 )
 from fablab.programs import gcode
 from fablab.programs.store import Store
+from scheduler.check import Violation, violations
 from scheduler.intake import Intake
+from scheduler.plan import Plan
+from scheduler.problem import Slot
+from scheduler.sight import MINUTE, look
 
 #: A Tuesday, ten in the morning in Paris: the lab is open and staffed.
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -263,3 +268,36 @@ def counted(lab: Lab, sql: str, **values: object) -> int:
         found = connection.execute(text(sql), values).scalar_one()
     assert isinstance(found, int)
     return found
+
+
+def breaches(lab: Lab) -> tuple[Violation, ...]:
+    """What the referee finds wrong with the planned part of the calendar, as seen from now."""
+    with lab.database.read() as uow:
+        query = select(Allocation).join(Allocation.claim)
+        planned = list(
+            uow.session.scalars(
+                query.where(
+                    Allocation.state == AllocationState.TENTATIVE,
+                    Allocation.run_id.is_(None),
+                    Claim.state == ClaimState.HELD,
+                )
+            ).unique()
+        )
+        sight = look(uow, without=[row.claim_id for row in planned])
+        demands = {row.claim_id: sight.demand(row.claim) for row in planned}
+        slots = [
+            Slot(
+                demand=row.claim_id,
+                machine=sight.index[row.resource_id],
+                setup_start=(row.start_at - sight.origin) // MINUTE,
+                run_start=(row.run_start_at - sight.origin) // MINUTE,
+                run_end=(row.run_end_at - sight.origin) // MINUTE,
+                free_at=(row.end_at - sight.origin) // MINUTE,
+                family=demands[row.claim_id].family
+                if sight.problem.machines[sight.index[row.resource_id]].loads
+                else None,
+            )
+            for row in planned
+        ]
+        problem = replace(sight.problem, demands=tuple(demands.values()))
+        return violations(problem, Plan().with_slots(slots))
