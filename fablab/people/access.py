@@ -107,16 +107,20 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-def sign_in(database: Database, email: str, password: str, *, address: str, agent: str = "") -> SignedIn:
-    """Raises `Unauthenticated` alike for an unknown e-mail and a wrong password, `TooMany` after too many of them.
+def sign_in(database: Database, name: str, password: str, *, address: str, agent: str = "") -> SignedIn:
+    """`name` is an e-mail, or the number of a member who has none. Raises `Unauthenticated` alike for an unknown
+    name and a wrong password, `TooMany` after too many of them.
 
     Takes the database, not a unit of work: the hash is checked between two transactions, so that forty
     milliseconds of it never hold the writer's lock, and a failed try is kept although the call ends in an error.
     """
-    keys = (_digest("email:" + email.strip().lower()), _digest("address:" + address))
+    name = name.strip().lower()
+    keys = (_digest("name:" + name), _digest("address:" + address))
     with database.read() as uow:
         _slow_down(uow, keys)
-        member = uow.session.scalar(select(Member).where(Member.email == email.strip().lower()))
+        number = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
+        who = Member.email == name if number is None else Member.id == number
+        member = uow.session.scalar(select(Member).where(who))
     good = _verify(member, password)
     if member is None or not good or not member.active:
         with database.begin() as uow:

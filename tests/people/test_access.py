@@ -32,9 +32,9 @@ def who(lab: Lab, token: str) -> SignedIn:
         return access.resume(uow, token)
 
 
-def change(lab: Lab, email: str = MAIL, **values: object) -> None:
+def change(lab: Lab, mail: str = MAIL, **values: object) -> None:
     with lab.database.begin() as uow:
-        member = uow.session.scalars(select(Member).where(Member.email == email)).one()
+        member = uow.session.scalars(select(Member).where(Member.email == mail)).one()
         for name, value in values.items():
             setattr(member, name, value)
 
@@ -62,6 +62,12 @@ def test_the_right_password_opens(lab: Lab) -> None:
     signed = sign_in(lab, " MAKER@lab.example ")
     assert (signed.member_id, signed.role, signed.name) == (lab.maker.member_id, Role.MAKER, "Maker")
     assert who(lab, signed.token).actor == signed.actor
+
+
+def test_a_member_without_e_mail_signs_in_with_their_number(lab: Lab) -> None:
+    change(lab, email=None)
+    assert sign_in(lab, f" {lab.maker.member_id} ").name == "Maker"
+    assert wrong(lab, "999999999") == wrong(lab, "12345678901234567890")
 
 
 def test_every_sign_in_gets_a_token_of_its_own_and_only_its_hash_is_kept(lab: Lab) -> None:
