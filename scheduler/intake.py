@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fablab.base.database import Actor, Database, UnitOfWork
+from fablab.base.errors import LabError
 from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job
@@ -18,6 +19,8 @@ from fablab.programs.store import Store, check_extension, clean_name
 from fablab.runs import attempts
 from fablab.runs.models import Run
 from scheduler import planner
+
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +82,17 @@ class Intake:
                 progress(done_bytes / max(1, size_bytes))
 
         pictures: list[gcode.Thumbnail] = []
-        with self.store.open(sha256) as stream:
-            analysis = gcode.analyse(stream, progress=told, cancelled=cancelled, on_thumbnail=pictures.append)
+        try:
+            with self.store.open(sha256) as stream:
+                analysis = gcode.analyse(
+                    stream, progress=told, cancelled=cancelled, on_thumbnail=pictures.append
+                )
+        except (LabError, gcode.Cancelled):
+            self.store.forget(sha256)  # no program, and nothing refers to it
+            raise
         for picture in pictures:
             self.store.save_thumbnail(sha256, picture)
-        media = f"image/{pictures[0].format}" if pictures else None
+        media = MEDIA_TYPES[pictures[-1].format] if pictures else None
         self.database.write(lambda uow: jobs.keep_program(uow, sha256, size_bytes, analysis, media), actor)
 
     def preview(self, actor: Actor, job_id: str, wishes: Wishes) -> Preview:

@@ -102,6 +102,11 @@ class Store:
     def open(self, sha256: str) -> BinaryIO:
         return self.path(sha256).open("rb")
 
+    def forget(self, sha256: str) -> None:
+        """Throw a file away that turned out to be no program; one that is gone already is no error."""
+        if _SHA.fullmatch(sha256):
+            self._place(sha256).unlink(missing_ok=True)
+
     def save_thumbnail(self, sha256: str, thumbnail: Thumbnail) -> Path:
         """Beside its program, in place of an older one."""
         place = self.path(sha256).with_suffix("." + thumbnail.format)

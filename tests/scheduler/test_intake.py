@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -134,3 +136,24 @@ def test_staff_decide_through_the_intake(lab: Lab) -> None:
     stopped = gcode.Incident(command="M92", line=1, count=1, text="M92 E1")
     job_id = submitted(lab, analysed(incidents=(stopped,)))
     assert lab.intake.decide(lab.staff, job_id, True, "known file").state is JobState.QUEUED
+
+
+def test_a_file_that_is_no_program_leaves_nothing_in_the_store(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="binary"):
+        lab.intake.receive(lab.maker, [b"G28\n\x00\x01\x02\x03" * 400], "part.gcode")
+    assert [path for path in tmp_path.joinpath("programs").rglob("*") if path.is_file()] == []
+
+
+def test_the_same_file_sent_at_once_by_many_is_one_program(any_lab: Lab) -> None:
+    text = b"; filament_type = PLA\nM83\nG1 X10 E1 F600\n"
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(any_lab.intake.receive, any_lab.maker, [text], "part.gcode") for _ in range(8)]
+        jobs_made = {future.result().program_sha256 for future in sent}
+    assert len(jobs_made) == 1
+
+
+def test_a_draft_thrown_away_is_no_job_of_its_owner(lab: Lab) -> None:
+    job = lab.intake.receive(lab.maker, [b"; filament_type = PLA\nM83\nG1 X10 E1 F600\n"], "part.gcode")
+    lab.intake.cancel(lab.maker, job.id)
+    with lab.database.read() as uow:
+        assert jobs.jobs_of(uow, lab.maker.member_id or 0) == []

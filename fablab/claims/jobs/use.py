@@ -283,16 +283,17 @@ def may_change(uow: UnitOfWork, job_id: str) -> Job:
 
 
 def jobs_of(uow: UnitOfWork, member_id: int, *, ended: int = 20) -> list[Job]:
-    """Live jobs, then the last ones that ended; newest first in each."""
+    """Live jobs, then the last ones that ended; newest first in each. A draft thrown away never was a job."""
     mine = select(Job).where(Job.member_id == member_id)
     live = mine.where(Job.state.in_(LIVE)).order_by(Job.made_at.desc())
-    over = mine.where(Job.state.not_in(LIVE)).order_by(Job.ended_at.desc()).limit(ended)
+    over = mine.where(Job.state.not_in(LIVE), Job.submitted_at.is_not(None))
+    over = over.order_by(Job.ended_at.desc()).limit(ended)
     return [*uow.session.scalars(live).unique(), *uow.session.scalars(over).unique()]
 
 
 def drop_old_drafts(uow: UnitOfWork) -> int:
-    """Drafts nobody submitted within a week; the stored file stays if another job uses it."""
-    old = select(Job.id).where(Job.state == JobState.DRAFT, Job.made_at < uow.now - DRAFT_LIFE)
+    """What nobody submitted within a week, thrown away or not; the stored file stays."""
+    old = select(Job.id).where(Job.submitted_at.is_(None), Job.made_at < uow.now - DRAFT_LIFE)
     ids = list(uow.session.scalars(old))
     uow.session.execute(delete(Job).where(Job.id.in_(ids)))
     return len(ids)
