@@ -342,7 +342,7 @@ def test_who_may_only_look_changes_nothing(lab: Lab) -> None:
 def test_live_jobs_come_first_and_of_the_ended_only_the_last(lab: Lab) -> None:
     ended = []
     for _ in range(3):
-        ended.append(drafted(lab))
+        ended.append(submitted(lab))
         lab.clock.advance(minutes=1)
         cancel(lab, ended[-1])
     live = []
