@@ -25,6 +25,11 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 20_000
+#: Until nothing fades in or out any more; a second at most, for what never ends.
+SETTLED = """() => Promise.race([
+    new Promise((done) => setTimeout(done, 1000)),
+    Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
+])"""
 GRAVE = frozenset({"serious", "critical"})
 
 
@@ -60,12 +65,11 @@ class Screen:
         self.page.wait_for_selector("#link[data-state=live]")
 
     def barriers(self) -> list[str]:
-        """Serious and critical findings of axe, each with its first place."""
+        """Serious and critical findings of axe, each with its first place; what fades in has arrived before."""
+        self.page.evaluate(SETTLED)
         found = Axe().run(self.page).response["violations"]
         return [
-            f"{rule['id']}: {rule['nodes'][0]['html'][:200]}"
-            for rule in found
-            if rule["impact"] in GRAVE
+            f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found if rule["impact"] in GRAVE
         ]
 
     def overflow_px(self) -> int:

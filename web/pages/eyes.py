@@ -106,11 +106,13 @@ def own_progress(run: Run, status: Status | None) -> Progress | None:
 
 
 def progress(eyes: Eyes, run: Run, status: Status | None) -> ProgressView:
-    """The live look first, what was last written down second."""
+    """The live look first, what was last written down second; what remains is else the estimate's own rest."""
     told = own_progress(run, status)
     fraction = told.fraction if told is not None and told.fraction is not None else run.fraction
     remaining_s = told.remaining_s if told is not None else run.remaining_s
     elapsed_s = told.elapsed_s if told is not None else run.elapsed_s
+    if remaining_s is None and fraction is not None and run.started_at is not None:
+        remaining_s = run.claim.estimate_s * (1 - min(1.0, fraction))
     ends_at = eyes.now + timedelta(seconds=remaining_s) if remaining_s is not None else None
     return ProgressView(
         fraction=None if fraction is None else min(1.0, max(0.0, fraction)),

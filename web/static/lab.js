@@ -230,8 +230,15 @@ function count() {
   }
   const show = machines.dataset.show;
   $("#machines-none").hidden = show === "all" || groups.includes(show);
+  // The sentence over the machines counts those that need a hand: it asks for itself when their number changes.
+  const hands = String(groups.filter((group) => group === "attention").length);
+  if (machines.dataset.hands !== hands) {
+    machines.dataset.hands = hands;
+    live?.dispatchEvent(new CustomEvent("floor"));
+  }
 }
 if (machines) {
+  machines.dataset.hands = $('[data-count="attention"]').textContent;
   for (const button of $$("[data-filter]")) {
     button.addEventListener("click", () => {
       machines.dataset.show = button.dataset.filter;
