@@ -66,10 +66,13 @@ class Screen:
 
     def barriers(self) -> list[str]:
         """Serious and critical findings of axe, each with its first place; what fades in has arrived before."""
+        self.page.wait_for_function("() => document.querySelector('.htmx-request') === null")
         self.page.evaluate(SETTLED)
         found = Axe().run(self.page).response["violations"]
         return [
-            f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found if rule["impact"] in GRAVE
+            f"{rule['id']}: {rule['nodes'][0]['html'][:200]} {rule['nodes'][0]['failureSummary']}"
+            for rule in found
+            if rule["impact"] in GRAVE
         ]
 
     def overflow_px(self) -> int:
