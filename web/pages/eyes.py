@@ -53,7 +53,8 @@ class Eyes:
         """Whether whose it is and what it is for may be said; everybody else sees that it is taken."""
         return self.owns(member_id) or allows(self.actor, Right.SEE_ALL)
 
-    def say(self, message: str, **facts: str) -> str:
+    def gettext(self, message: str, **facts: str) -> str:
+        """The sentence in the viewer's language; named so that `web.words.extract` finds it."""
         said = self.words.gettext(message)
         return said % facts if facts else said
 
@@ -150,9 +151,9 @@ def explanation(
         view = ReasonView(subject=eyes.words.subject(reason), sentence=eyes.words.reason(reason))
         about.setdefault(str(reason.get("about")), []).append(view)
     if machine:
-        chosen = eyes.say("It is made on %(machine)s: nowhere is it ready sooner.", machine=machine)
+        chosen = eyes.gettext("It is made on %(machine)s: nowhere is it ready sooner.", machine=machine)
     else:
-        chosen = eyes.say("No machine has room for it before the end of the plan.")
+        chosen = eyes.gettext("No machine has room for it before the end of the plan.")
     return ExplanationView(
         chosen=chosen,
         earlier=tuple(about.get("not_earlier", ())),

@@ -71,7 +71,7 @@ def calendar(
         groups=_groups(eyes, stretch, grid, links, words, shades),
         staffed=staffed,
         now_at=grid.column(eyes.now),
-        note="" if stretch.open else eyes.say("The lab is closed."),
+        note="" if stretch.open else eyes.gettext("The lab is closed."),
     )
 
 
@@ -166,7 +166,7 @@ def _group(eyes: Eyes, resource: Resource) -> str:
     if resource.kind is ResourceKind.MACHINE:
         return eyes.words.word("technology", resource.technology)
     return (
-        eyes.say("Rooms")
+        eyes.gettext("Rooms")
         if resource.kind is ResourceKind.ROOM
         else eyes.words.word("resource_kind", resource.kind)
     )
@@ -175,7 +175,7 @@ def _group(eyes: Eyes, resource: Resource) -> str:
 def _detail(eyes: Eyes, resource: Resource) -> str:
     if resource.machine is not None:
         return resource.machine.model
-    return eyes.say("%(seats)s seats", seats=str(resource.seats)) if resource.seats else ""
+    return eyes.gettext("%(seats)s seats", seats=str(resource.seats)) if resource.seats else ""
 
 
 def block_word(row: Allocation, live: Mapping[str, Run], now: datetime) -> BlockWord:
@@ -224,7 +224,7 @@ def is_public(row: Allocation) -> bool:
 def title(eyes: Eyes, row: Allocation) -> str:
     if is_public(row) or eyes.knows(row.claim.member_id):
         return row.claim.title
-    return eyes.say("Occupied")
+    return eyes.gettext("Occupied")
 
 
 def owner(eyes: Eyes, row: Allocation) -> str:

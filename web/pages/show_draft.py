@@ -136,7 +136,7 @@ def _promise(found: Promise, due_at: datetime | None, names: Mapping[int, str]) 
 
 
 def _projects(eyes: Eyes, projects: Sequence[Project], chosen: str) -> tuple[Choice, ...]:
-    none = Choice(value="", label=eyes.say("No project"), selected=not chosen)
+    none = Choice(value="", label=eyes.gettext("No project"), selected=not chosen)
     return (none, *(Choice(value=str(p.id), label=p.name, selected=str(p.id) == chosen) for p in projects))
 
 
@@ -150,7 +150,7 @@ def _materials(eyes: Eyes, preview: Preview, chosen: str | None, stock: Stock) -
     for spool in sorted(spools, key=lambda s: (s.material_id != wish.material_id, s.material.code, s.colour)):
         code = spool.material.code
         if code not in found:
-            label = eyes.say("%(material)s, any colour", material=code)
+            label = eyes.gettext("%(material)s, any colour", material=code)
             selected = chosen == code or (not chosen and spool.material_id == wish.material_id)
             found[code] = Choice(value=code, label=label, selected=selected)
         value = f"{code}{SEPARATOR}{spool.colour}"

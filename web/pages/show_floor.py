@@ -99,9 +99,11 @@ def run_view(eyes: Eyes, run: Run, link: MachineLink | None, number: int = 1) ->
 
 def _run_detail(eyes: Eyes, run: Run) -> str:
     if run.cancel_asked_at is not None and run.ended_at is None:
-        return eyes.say("It is being cancelled.")
+        return eyes.gettext("It is being cancelled.")
     if run.unseen_since is not None and run.ended_at is None:
-        return eyes.say("The machine has not been heard since %(at)s.", at=eyes.words.clock(run.unseen_since))
+        return eyes.gettext(
+            "The machine has not been heard since %(at)s.", at=eyes.words.clock(run.unseen_since)
+        )
     return eyes.words.word("run_detail", run.detail)
 
 
@@ -138,7 +140,7 @@ def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock) -> TapView
     claim, job = row.next_up.claim, row.next_job
     change = spool_to_load(machine, claim, stock)
     needed = small.on_spool(change or machine.spool) if claim.material_id is not None else None
-    nothing = MaterialView(label=eyes.say("nothing"))
+    nothing = MaterialView(label=eyes.gettext("nothing"))
     return TapView(
         job_id=job.id,
         title=job.file_name,
@@ -161,7 +163,7 @@ def _next_up(eyes: Eyes, row: MachineNow, stock: Stock) -> NextUp | None:
     claim, job = row.next_up.claim, row.next_job
     known = eyes.knows(claim.member_id)
     return NextUp(
-        title=claim.title if known else eyes.say("Occupied"),
+        title=claim.title if known else eyes.gettext("Occupied"),
         start_at=row.next_up.start_at,
         end_at=row.next_up.end_at,
         owner_name=_owner(eyes, claim),
@@ -173,7 +175,7 @@ def _next_up(eyes: Eyes, row: MachineNow, stock: Stock) -> NextUp | None:
 def _title(eyes: Eyes, run: Run | None) -> str:
     if run is None:
         return ""
-    return run.claim.title if eyes.knows(run.claim.member_id) else eyes.say("Occupied")
+    return run.claim.title if eyes.knows(run.claim.member_id) else eyes.gettext("Occupied")
 
 
 def _owner(eyes: Eyes, claim: Claim) -> str:
@@ -186,7 +188,7 @@ def _owner(eyes: Eyes, claim: Claim) -> str:
 def _outage(eyes: Eyes, machine: Machine) -> str:
     if machine.gate is not MachineGate.OUT_OF_SERVICE:
         return ""
-    since = eyes.say("Since %(when)s.", when=eyes.words.when(machine.gate_at))
+    since = eyes.gettext("Since %(when)s.", when=eyes.words.when(machine.gate_at))
     return f"{machine.gate_note} · {since}" if machine.gate_note else since
 
 

@@ -48,7 +48,7 @@ def card(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock) -> JobCard:
         price_cents=priced.total_cents if priced is not None else None,
         thumbnail_url=thumbnail(job),
         machine_name=_machine(whole),
-        promise=promise(eyes, claim, whole.allocation) if job.state not in ENDED else None,
+        promise=promise(eyes, claim, whole.allocation) if job.state not in ENDED and live is None else None,
         progress=small.progress(eyes, live, link.status if link else None) if live is not None else None,
         submitted_at=job.submitted_at,
         finished_at=job.ended_at,
@@ -78,7 +78,7 @@ def promise(eyes: Eyes, claim: Claim | None, place: Allocation | None) -> Promis
     if claim is None or claim.ready_at is None or place is None:
         return None
     waits = place.end_at - place.run_end_at > WAITS_FOR_HAND
-    staff = eyes.say("The staff takes it off the machine %(when)s.", when=eyes.words.when(place.end_at))
+    staff = eyes.gettext("The staff takes it off the machine %(when)s.", when=eyes.words.when(place.end_at))
     return PromiseView(
         ready_at=claim.ready_at,
         early_at=claim.ready_from or claim.ready_at,
@@ -97,17 +97,19 @@ def note(eyes: Eyes, whole: JobWhole) -> str:
     job, live = whole.job, whole.live
     last = whole.runs[-1] if whole.runs else None
     if live is not None and live.cancel_asked_at is not None:
-        return eyes.say("It is being cancelled.")
+        return eyes.gettext("It is being cancelled.")
     if live is not None and live.unseen_since is not None:
         return eyes.words.say("machine.no_answer")
     if live is not None and live.state is RunState.PREPARING:
-        return eyes.say("Everything is ready; the machine is about to start.")
+        return eyes.gettext("Everything is ready; the machine is about to start.")
     if job.state is JobState.REVIEW:
-        return eyes.say("The staff looks at it first.")
+        return eyes.gettext("The staff looks at it first.")
     if job.state is JobState.QUEUED and word_of(whole) is JobWord.QUEUED:
-        return eyes.say("There is no place for it in the plan yet.")
+        return eyes.gettext("There is no place for it in the plan yet.")
     if job.state is JobState.QUEUED and last is not None and last.state is not RunState.CANCELLED:
-        return eyes.say("The last attempt did not succeed; it is made again and nothing is charged for that.")
+        return eyes.gettext(
+            "The last attempt did not succeed; it is made again and nothing is charged for that."
+        )
     if job.state is JobState.REJECTED:
         return job.note.rpartition("\n")[2]
     if job.state is JobState.FAILED and last is not None:
@@ -148,16 +150,20 @@ def _attempt(eyes: Eyes, run: Run, number: int) -> RunView:
 def history(eyes: Eyes, whole: JobWhole) -> list[EventView]:
     """Newest first; told from what is written down, so it never contradicts the record."""
     job = whole.job
-    found = [EventView(at=job.made_at, sentence=eyes.say("The file was read."), kind="file")]
+    found = [EventView(at=job.made_at, sentence=eyes.gettext("The file was read."), kind="file")]
     if job.submitted_at is not None:
         found.append(_submitted(eyes, whole))
     for number, run in enumerate(whole.runs, 1):
         found += _run_events(eyes, run, number if len(whole.runs) > 1 else 0)
     if job.ended_at is not None and job.state in (JobState.CANCELLED, JobState.REJECTED):
-        said = eyes.say("Cancelled.") if job.state is JobState.CANCELLED else eyes.say("The staff said no.")
+        said = (
+            eyes.gettext("Cancelled.")
+            if job.state is JobState.CANCELLED
+            else eyes.gettext("The staff said no.")
+        )
         found.append(EventView(at=job.ended_at, sentence=said, kind="cross"))
     if whole.charge is not None and whole.runs and whole.runs[-1].ended_at is not None:
-        said = eyes.say("%(price)s charged.", price=eyes.words.money(whole.charge.total_cents))
+        said = eyes.gettext("%(price)s charged.", price=eyes.words.money(whole.charge.total_cents))
         found.append(EventView(at=whole.runs[-1].ended_at, sentence=said, kind="coin"))
     found.sort(key=lambda event: event.at)
     return found[::-1]
@@ -166,15 +172,20 @@ def history(eyes: Eyes, whole: JobWhole) -> list[EventView]:
 def _submitted(eyes: Eyes, whole: JobWhole) -> EventView:
     job = whole.job
     assert job.submitted_at is not None
-    said = eyes.say("Submitted: the staff looks at it.") if job.refusals else eyes.say("Submitted.")
+    said = eyes.gettext("Submitted: the staff looks at it.") if job.refusals else eyes.gettext("Submitted.")
     return EventView(at=job.submitted_at, sentence=said, kind="person", actor=job.member.name)
 
 
+def N_(message: str) -> str:
+    """Marks a sentence that is translated when it is said."""
+    return message
+
+
 _ENDINGS = {
-    RunState.SUCCEEDED: ("Finished on %(machine)s.", "check"),
-    RunState.FAILED: ("Failed on %(machine)s.", "cross"),
-    RunState.CANCELLED: ("Stopped on %(machine)s.", "cross"),
-    RunState.INTERRUPTED: ("Interrupted on %(machine)s: nobody knows how far it came.", "cross"),
+    RunState.SUCCEEDED: (N_("Finished on %(machine)s."), "check"),
+    RunState.FAILED: (N_("Failed on %(machine)s."), "cross"),
+    RunState.CANCELLED: (N_("Stopped on %(machine)s."), "cross"),
+    RunState.INTERRUPTED: (N_("Interrupted on %(machine)s: nobody knows how far it came."), "cross"),
 }
 
 
@@ -182,16 +193,18 @@ def _run_events(eyes: Eyes, run: Run, number: int) -> list[EventView]:
     """From the tap to the end; `number` 0: there was only one attempt."""
     machine = run.resource.name
     operator = run.operator.name if run.operator is not None and eyes.operates else ""
-    tapped = eyes.say("Bed clear, material in on %(machine)s.", machine=machine)
+    tapped = eyes.gettext("Bed clear, material in on %(machine)s.", machine=machine)
     found = [EventView(at=run.prepared_at, sentence=tapped, kind="person", actor=operator)]
     if run.started_at is not None:
-        said = eyes.say("Started on %(machine)s.", machine=machine)
+        said = eyes.gettext("Started on %(machine)s.", machine=machine)
         if number:
-            said = eyes.say("Attempt %(number)s started on %(machine)s.", number=str(number), machine=machine)
+            said = eyes.gettext(
+                "Attempt %(number)s started on %(machine)s.", number=str(number), machine=machine
+            )
         found.append(EventView(at=run.started_at, sentence=said, kind="play"))
     if run.ended_at is not None and run.state in _ENDINGS:
         sentence, kind = _ENDINGS[run.state]
-        said = eyes.say(sentence, machine=machine)
+        said = eyes.gettext(sentence, machine=machine)
         detail = eyes.words.word("run_detail", run.detail)
         unhappy = run.state is not RunState.SUCCEEDED and detail
         found.append(EventView(at=run.ended_at, sentence=f"{said} {detail}" if unhappy else said, kind=kind))
