@@ -14,13 +14,14 @@ from tests.served import Served, end_hosts, served
 DEVICES = '[devices.mk3]\ndriver = "marlin"\nmock = true\nspeed = 200\n'
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
+    """No wider than a module: while it is open an event loop runs in this thread, and asyncio tests need their own."""
     with chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """For tests that start nothing; each signs in as somebody else, so that their drafts do not meet."""
     yield from _house(tmp_path_factory.mktemp("house") / "data")
