@@ -233,12 +233,26 @@ class Link:
         await self._command("cancel", self.device.cancel(), self._pace.command_s)
 
     async def make_safe(self) -> Safety:
-        return await self._command("make_safe", self.device.make_safe(), self._pace.command_s)
+        """Tried in every state of the link: a driver may find another way to a machine that it no longer hears.
+
+        While the link is not up a driver's "not open" comes back as `LinkLost`, as for the other commands.
+        """
+        online = self._state is LinkState.ONLINE
+        try:
+            return await self._bounded("make_safe", self.device.make_safe(), self._pace.command_s)
+        except LinkLost as error:
+            if online:
+                raise
+            why = self.reason or self._state.value
+            raise LinkLost(f"make_safe: {self.name} cannot be reached: {why}: {error}") from error
 
     async def _command(self, what: str, call: Coroutine[Any, Any, T], within_s: float) -> T:
         if self._state is not LinkState.ONLINE:
             call.close()
             raise LinkLost(f"{what}: {self.name} cannot be reached: {self.reason or self._state.value}")
+        return await self._bounded(what, call, within_s)
+
+    async def _bounded(self, what: str, call: Coroutine[Any, Any, T], within_s: float) -> T:
         try:
             async with asyncio.timeout(within_s):
                 return await call
@@ -259,6 +273,14 @@ class Link:
             except (DeviceError, OSError) as error:
                 await self._close_device()
                 await self._wait(str(error) or type(error).__name__)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Something inside the driver was cancelled, not this link: that must not end the watch for good.
+                log.exception("%s: the driver was cancelled from inside", self.name)
+                await self._close_device()
+                await self._wait("the driver was cancelled from inside")
             except Exception as error:
                 # A mistake in one driver must not leave its machine unwatched for good.
                 log.exception("%s: the driver failed", self.name)
@@ -324,6 +346,9 @@ class Link:
                 await self.device.close()
         except (DeviceError, OSError, TimeoutError) as error:
             log.debug("%s: close: %s", self.name, error)
+        except Exception:
+            # As above: a mistake in closing must not end the watch, and the next open comes in any case.
+            log.exception("%s: the driver failed to close", self.name)
 
     def _enter(self, state: LinkState) -> None:
         self._state = state

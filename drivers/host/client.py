@@ -90,7 +90,17 @@ class HostedDevice:
         await self._connected().call(Op.CANCEL)
 
     async def make_safe(self) -> Safety:
-        return (await self._connected().call(Op.MAKE_SAFE)).safety or Safety.NOT_CONFIRMED
+        """Not open, or lost: over a connection of its own, as long as there is a host. None is started for it."""
+        connection = self._connection
+        if connection is not None and not connection.is_lost:
+            return await _make_safe(connection)
+        own = await _connect(self._paths.socket)
+        if own is None:
+            raise LinkLost(f"{self.name} is not open, and no host runs")
+        try:
+            return await _make_safe(own)
+        finally:
+            await own.close()
 
     async def quit(self, *, force: bool = False) -> bool:
         """End the host; False when none runs. Raises DeviceRefused while it prints, unless forced."""
@@ -188,6 +198,10 @@ class _Connection:
         self._lost: LinkLost | None = None
         self._task = asyncio.create_task(self._read(), name="read from host")
 
+    @property
+    def is_lost(self) -> bool:
+        return self._lost is not None
+
     async def call(
         self,
         op: Op,
@@ -261,6 +275,10 @@ class _Connection:
         waiting = self._waiting.get(answer.id)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
+
+
+async def _make_safe(connection: _Connection) -> Safety:
+    return (await connection.call(Op.MAKE_SAFE)).safety or Safety.NOT_CONFIRMED
 
 
 async def _connect(path: Path) -> _Connection | None:

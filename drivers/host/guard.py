@@ -28,6 +28,7 @@ class Guard:
         self._within_s = within_s
         self._mock_pid = 0
         self._held: tuple[int, ...] = ()
+        self._port = ""
         self._pipe: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,7 +60,7 @@ class Guard:
     def hold(self, port: str, locks: tuple[int, ...]) -> bool:
         """Give it the open `port`, and the port's lock; False when the port has no descriptor here to give."""
         found = descriptor(port)
-        self._held = () if found is None else (found, *locks)
+        self._port, self._held = port, () if found is None else (found, *locks)
         if found is None:
             log.warning("%s: no descriptor found; if this host dies nothing switches the heaters off", port)
             return False
@@ -103,6 +104,8 @@ class Guard:
 
     def _renew(self) -> None:
         held = self._held
+        if held and descriptor(self._port) != held[0]:
+            held = ()  # the port was closed since, and its number may be anybody's by now
         if self._process is not None:
             self._process.kill()
         self.begin(mock_pid=self._mock_pid)

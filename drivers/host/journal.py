@@ -55,14 +55,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal:
+    """`damaged`: a note was there and cannot be read, so a program may have been running; until the next `write`."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.entry: Entry | None = read(path)
+        self.damaged = self.entry is None and _says_something(path)
 
     def write(self, entry: Entry | None, *, durable: bool) -> None:
         """`durable` returns only when the disk has it."""
         self.entry = entry
         replace(self._path, msgspec.json.format(msgspec.json.encode(entry)), durable=durable)
+        self.damaged = False
 
 
 def read(path: Path) -> Entry | None:
@@ -71,6 +75,14 @@ def read(path: Path) -> Entry | None:
         return msgspec.json.decode(path.read_bytes(), type=Entry | None)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def _says_something(path: Path) -> bool:
+    """A file that is there and is not the plain "nothing was ever started"; an empty one was cut off in a crash."""
+    try:
+        return path.read_bytes().strip() != b"null"
+    except FileNotFoundError:
+        return False
 
 
 def replace(path: Path, data: bytes, *, durable: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from drivers.host.guard import Guard
+from drivers.host.guard import Guard, descriptor
 from drivers.host.journal import Entry, Journal
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import LockHeld, port_lock, take_lock
@@ -26,6 +26,7 @@ from fablab.device import (
     DeviceError,
     DeviceRefused,
     DeviceState,
+    DeviceTimeout,
     Identity,
     LinkLost,
     Misfit,
@@ -39,6 +40,8 @@ _NOTE_EVERY_S: Final = 2.0
 _SAFE_S: Final = 20.0
 _HEAL_FIRST_S: Final = 1.0
 _HEAL_LAST_S: Final = 60.0
+_HOLD_EVERY_S: Final = 0.02
+_OPEN_TO_STOP_S: Final = 25.0
 
 
 class Position:
@@ -83,6 +86,8 @@ class Keeper:
         self._healing: asyncio.Task[None] | None = None
         self._port_lock: tuple[str, int] | None = None
         self._noted_at: datetime | None = None
+        self._stops = 0  # counts stops and cancels: one that comes while a start is under way wins
+        self._ending = False
 
     @property
     def busy(self) -> bool:
@@ -92,6 +97,11 @@ class Keeper:
     @property
     def is_open(self) -> bool:
         return self._identity is not None
+
+    @property
+    def is_healing(self) -> bool:
+        """A machine that may be hot is still to be made safe: this host may not leave it alone."""
+        return self._healing is not None and not self._healing.done()
 
     # -- open and close ----------------------------------------------------------------------------------------
 
@@ -109,13 +119,38 @@ class Keeper:
                 self._guard.begin(mock_pid=self._mock.pid)
             self._own_port()
             self._guard.drop()
-            identity = await self.device.open()
-            self._guard.hold(self._port, () if self._port_lock is None else (self._port_lock[1],))
-            if self._unsettled():
-                await self._settle()
+            try:
+                identity = await self._open_guarded()
+                if self._unsettled():
+                    await self._settle()
+            except BaseException:
+                # Whatever failed: a port that stays open behind our back could never be opened again.
+                self._guard.drop()
+                await self._close_device()
+                raise
             self._identity = identity
             self._following = asyncio.create_task(self._follow(), name="follow the machine")
             return identity
+
+    async def _open_guarded(self) -> Identity:
+        """The guardian has the port as soon as it is open: a handshake takes seconds, and what is on the port may
+        be hot from before."""
+        locks = () if self._port_lock is None else (self._port_lock[1],)
+        opening = asyncio.create_task(self.device.open(), name="open the machine")
+        held = False
+        try:
+            while not opening.done():
+                await asyncio.wait((opening,), timeout=_HOLD_EVERY_S)
+                if not held and not opening.done() and descriptor(self._port) is not None:
+                    held = self._guard.hold(self._port, locks)
+        except BaseException:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            raise
+        identity = opening.result()
+        if not held:
+            self._guard.hold(self._port, locks)
+        return identity
 
     async def close(self) -> None:
         for task in (self._healing, self._following):
@@ -136,6 +171,11 @@ class Keeper:
         """Make ready for the host's end. Refuses while a program runs, unless forced; then safe first."""
         if self.busy and not force:
             raise DeviceRefused("a program is running; cancel it first, or force the end")
+        self._ending = True
+        if force and self._unsettled() and not self.is_open:
+            with contextlib.suppress(DeviceError, OSError, TimeoutError):
+                async with asyncio.timeout(_SAFE_S):
+                    await self.open()  # makes it safe; if the machine cannot be reached the next host does
         hot = self.status is not None and any(
             degrees > 0 for name, degrees in self.status.heat_c.items() if name.endswith("_target")
         )
@@ -151,7 +191,7 @@ class Keeper:
                 safe=safety.value,
                 settled=safety is Safety.CONFIRMED,
             )
-            self._journal.write(ended, durable=True)
+            self._note(ended, durable=True)
 
     async def _close_device(self) -> None:
         with contextlib.suppress(DeviceError, OSError):
@@ -175,15 +215,21 @@ class Keeper:
 
     def _unsettled(self) -> bool:
         entry = self._journal.entry
-        return entry is not None and entry.outcome is None and not entry.settled
+        if entry is None:
+            return self._journal.damaged
+        return entry.outcome is None and not entry.settled
 
     async def _settle(self) -> None:
         safety = await self._safely()
         entry = self._journal.entry
-        assert entry is not None
+        if entry is None:
+            log.warning("damaged journal: a program may have been running; heaters off: %s", safety.value)
+            self._note(None, durable=True)
+            self._journal.damaged = False  # even when the disk took no new one: the machine has been seen to
+            return
         log.warning("%s was interrupted; heaters off: %s", entry.token, safety.value)
         note = "interrupted" if safety is Safety.CONFIRMED else "interrupted; heaters off was NOT confirmed"
-        self._journal.write(
+        self._note(
             msgspec.structs.replace(
                 entry,
                 ended_at=entry.ended_at or self._clock.now(),
@@ -193,6 +239,13 @@ class Keeper:
             ),
             durable=True,
         )
+
+    def _note(self, entry: Entry | None, *, durable: bool) -> None:
+        """What has happened has happened: a full disk must neither spoil a print nor keep a machine hot."""
+        try:
+            self._journal.write(entry, durable=durable)
+        except OSError as error:
+            log.error("the journal could not be written: %s", error)
 
     async def _safely(self) -> Safety:
         try:
@@ -217,6 +270,10 @@ class Keeper:
                 return
             except (DeviceError, OSError) as error:
                 log.warning("cannot make the machine safe yet: %s", error)
+            except Exception:
+                # A mistake of ours is no reason to leave a machine hot: the next try may work.
+                log.exception("making the machine safe failed")
+            if self._unsettled():
                 await asyncio.sleep(delay_s)
                 delay_s = min(_HEAL_LAST_S, delay_s * 2)
 
@@ -228,8 +285,29 @@ class Keeper:
             raise LinkLost("the machine is not open")
         return self.device
 
+    async def cancel(self) -> None:
+        """Also before the program has begun: a start that is still being prepared gives way."""
+        self._stops += 1
+        try:
+            await self.opened().cancel()
+        except DeviceRefused:
+            if not self._starting.locked():
+                raise
+
+    async def make_safe(self) -> Safety:
+        """Of a machine that is not open, too: it is opened for it, which after a loss makes it safe already."""
+        self._stops += 1
+        if not self.is_open:
+            try:
+                async with asyncio.timeout(_OPEN_TO_STOP_S):
+                    await self.open()
+            except TimeoutError:
+                raise DeviceTimeout("the machine could not be opened in time to be made safe") from None
+        return await self.device.make_safe()
+
     async def start(self, program: Path, token: str, deadline: datetime | None) -> None:
         """Written down before it is sent. A token that was ever started here is not started again."""
+        stops = self._stops
         async with self._starting:
             previous = self._journal.entry
             if previous is not None and previous.token == token:
@@ -243,6 +321,10 @@ class Keeper:
             except OSError as error:
                 raise DeviceRefused(f"{program} cannot be read: {error.strerror}") from None
             self._in_time(token, deadline)
+            if stops != self._stops:
+                raise DeviceRefused(f"stopped before {token} had begun")
+            if self._ending:
+                raise DeviceRefused("this host is ending")
             entry = Entry(
                 token=token,
                 program=str(program),
@@ -250,13 +332,17 @@ class Keeper:
                 size_bytes=size_bytes,
                 started_at=self._clock.now(),
             )
-            self._journal.write(entry, durable=True)
+            try:
+                self._journal.write(entry, durable=True)
+            except OSError as error:
+                self._journal.entry = previous
+                raise DeviceRefused(f"the start cannot be written down: {error.strerror}") from None
             try:
                 await self.device.start(program, token)
             except LinkLost:
                 raise  # it may have begun: the entry stays, and whoever opens next makes the machine safe
             except DeviceError:
-                self._journal.write(previous, durable=True)
+                self._note(previous, durable=True)
                 raise
 
     def _in_time(self, token: str, deadline: datetime | None) -> None:
@@ -285,7 +371,7 @@ class Keeper:
             ended = msgspec.structs.replace(
                 entry, ended_at=self._clock.now(), detail=f"interrupted: {reason}"
             )
-            self._journal.write(ended, durable=True)
+            self._note(ended, durable=True)
         self._publish(Push(lost=reason))
         if self._unsettled():
             self._heal()
@@ -312,7 +398,7 @@ class Keeper:
                 ended = msgspec.structs.replace(
                     entry, ended_at=now, detail="the machine no longer knows of it"
                 )
-                self._journal.write(ended, durable=True)
+                self._note(ended, durable=True)
             return
         entry = msgspec.structs.replace(
             entry,
@@ -325,10 +411,10 @@ class Keeper:
             entry = msgspec.structs.replace(
                 entry, ended_at=now, outcome=progress.outcome, detail=progress.detail
             )
-            self._journal.write(entry, durable=True)
-        elif self._noted_at is None or (now - self._noted_at).total_seconds() >= _NOTE_EVERY_S:
+            self._note(entry, durable=True)
+        elif self._noted_at is None or abs((now - self._noted_at).total_seconds()) >= _NOTE_EVERY_S:
             self._noted_at = now
-            self._journal.write(entry, durable=False)
+            self._note(entry, durable=False)
 
 
 def _digest(program: Path) -> tuple[str, int]:

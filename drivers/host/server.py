@@ -141,7 +141,7 @@ class Host:
 
     async def _watch_idleness(self) -> None:
         while True:
-            if self._clients or self.keeper.busy:
+            if self._clients or self.keeper.busy or self.keeper.is_healing:
                 self._needed_at = time.monotonic()
             elif time.monotonic() - self._needed_at > self._idle_s:
                 log.info("nobody needs this host")
@@ -237,9 +237,9 @@ class Host:
             case Op.RESUME:
                 await keeper.opened().resume()
             case Op.CANCEL:
-                await keeper.opened().cancel()
+                await keeper.cancel()
             case Op.MAKE_SAFE:
-                return Reply(id=call.id, safety=await keeper.opened().make_safe())
+                return Reply(id=call.id, safety=await keeper.make_safe())
             case Op.QUIT:
                 await self._quit(force=call.force)
         return Reply(id=call.id)

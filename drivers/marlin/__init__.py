@@ -87,10 +87,11 @@ class Marlin:
         self._worker: Worker | None = None
 
     async def open(self) -> Identity:
-        """Raises LinkLost or Misfit. After a program was lost, the heaters go off first."""
-        if self._worker and self._worker.is_alive():
+        """Raises LinkLost or Misfit. After a program was lost, or a stop was, the heaters go off first."""
+        last = self._worker
+        if last and last.is_alive():
             raise DeviceRefused(f"{self.name} is open already")
-        before = self._worker.job if self._worker else None
+        before = last.job if last else None
         worker = self._worker = Worker(
             name=self.name,
             connect=self._connect,
@@ -100,7 +101,7 @@ class Marlin:
             window=self._window,
             journal=self._journal,
             job=before if before and not before.live else None,
-            unsafe=before is not None and before.live,
+            unsafe=(before is not None and before.live) or (last is not None and last.maybe_hot),
         )
         worker.start()
         try:

@@ -89,6 +89,7 @@ class Worker(threading.Thread):
         self._last_code = b""  # of the line that is in flight
         self._readback = -1  # number of the last M105 sent
         self._safe_stop: _SafeStop | None = None
+        self.maybe_hot = False  # a stop was asked for that the machine has not confirmed
         self._rebooted = False
         self._says_busy = False
         self._heard = self._moved = self._polled = self._told = self._noted = self._ticked = 0.0
@@ -190,6 +191,10 @@ class Worker(threading.Thread):
             answer.set_exception(error)
             if not self.lost:
                 raise
+        except Exception:
+            # The thread ends of it, and whoever waits for the answer must not wait for ever.
+            answer.set_exception(LinkLost("the driver itself failed"))
+            raise
 
     def _turn(self) -> None:
         assert self._lines is not None
@@ -556,6 +561,7 @@ class Worker(threading.Thread):
         if self._safe_stop is None:
             self._over(Outcome.CANCELLED, "stopped: the machine was made safe")
             self._safe_stop = _SafeStop(_promise(), time.monotonic() + self._limits.safe_s)
+            self.maybe_hot = True
             self._host.clear()
             self._resend_at = 0.0
             self._cut_short()
@@ -576,6 +582,7 @@ class Worker(threading.Thread):
     def _settle_safe_stop(self, safety: Safety) -> None:
         stop, self._safe_stop = self._safe_stop, None
         assert stop is not None
+        self.maybe_hot = safety is not Safety.CONFIRMED
         emergency = self.firmware is not None and self.firmware.emergency_parser
         if safety is not Safety.CONFIRMED and self._habits.kill and emergency:
             self._write(self._talk.unnumbered(b"M112"))

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -86,6 +87,7 @@ class OctoPrint:
         self._look_wanted = asyncio.Event()
         self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
         self._stops = 0  # counts cancels: one that comes during an upload wins
+        self._began = ""  # the last token whose start OctoPrint has taken
         self._starting = asyncio.Lock()
 
     # -- the link
@@ -144,17 +146,34 @@ class OctoPrint:
     # -- commands
 
     async def start(self, program: Path, token: str) -> None:
+        await self._start(program, token, None)
+
+    async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+        """As `start`; the clock is asked again after the upload, however long this computer was asleep meanwhile."""
+        await self._start(program, token, deadline)
+
+    async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
+        stops = self._stops
         async with self._starting:
             rest = self._open_rest()
-            stops = self._stops
             if await self._had(rest, token):
                 return
             await self._must_be_free(rest)
             path = await self._upload(rest, program, token)
             if stops != self._stops:
                 raise DeviceRefused("stopped while its program was still on its way")
+            if deadline is not None and self._clock.now() >= deadline:
+                raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
             await self._begin(rest, path, token)
+            if stops != self._stops:
+                await self._take_back(rest)
             await self._tidy(rest, keep=path)
+
+    async def _take_back(self, rest: Rest) -> None:
+        """A stop found nothing to stop, because it overtook the command to begin."""
+        with contextlib.suppress(DeviceRefused):  # the stop came after all, or it has ended by itself
+            await rest.cancel()
+        self._want_look()
 
     async def pause(self) -> None:
         await self._open_rest().pause("pause")
@@ -333,9 +352,12 @@ class OctoPrint:
             return True
         if await self._on_machine(rest, token):
             return True
+        began = token == self._began
         path = f"{wire.FOLDER}/{wire.program_name(token)}"
         entry = await rest.file(path)
         if entry is None or entry.prints == wire.Prints():
+            if began:  # OctoPrint died over it: how far the part got nobody knows
+                raise DeviceRefused("this run had begun before and was lost; it needs a new token")
             return False
         if not entry.prints.success:
             raise DeviceRefused("this run was tried before and did not succeed; it needs a new token")
@@ -376,9 +398,11 @@ class OctoPrint:
             # The answer is lost, the command perhaps not: what counts is what the machine does.
             for _ in range(_LOOK_TRIES):
                 if await self._on_machine(rest, token):
+                    self._began = token
                     return
                 await asyncio.sleep(self._answer_s / 10)
             raise
+        self._began = token
         self._spoken += 1
         self._see(follow.begun(self._seen, token=token, path=path))
         # 204 is no proof: OctoPrint says it even where nothing happens (measured)

@@ -225,7 +225,7 @@ async def test_commands_while_offline_are_lost_and_not_kept(
     with pytest.raises(LinkLost, match="start: puppet cannot be reached: connecting"):
         await link.start(PROGRAM, "t1", soon(clock))
     with pytest.raises(LinkLost):
-        await link.make_safe()
+        await link.cancel()
     await online(link, device)
     assert device.heard == []
 
