@@ -38,7 +38,7 @@ def _lab(folder: Path) -> Lab:
     migrations.upgrade(database)
     intake = Intake(database=database, store=Store(folder / "programs"), limit_bytes=1_000_000)
     lab = Lab(database, clock, intake)
-    seed.seed(database)
+    seed.seed(database, intake.store)
     with database.begin() as uow:
         for name, role in (("maker", Role.MAKER), ("staff", Role.STAFF)):
             member = add_member(uow, name=name, role=role)
