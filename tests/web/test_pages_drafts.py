@@ -54,23 +54,18 @@ def test_without_script_a_file_comes_back_as_the_whole_page(desk: Browser) -> No
     until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "said"),
-    [
+def test_a_file_that_is_no_program_is_answered_in_its_place(desk: Browser) -> None:
+    for content, name, said in (
         (b"", "empty.gcode", "empty"),
         (b"\x7fELF\x00\x00\x01" * 500, "binary.gcode", "text"),
         (b"G28\n", "model.stl", "slice"),
-        (b"GCDE", "part.bgcode", "Binary G-code"),
+        (b"GCDE", "part.bgcode", "binary g-code"),
         (b"G28\n", "notes.txt", ".gcode"),
-    ],
-)
-def test_a_file_that_is_no_program_is_answered_in_its_place(
-    desk: Browser, content: bytes, name: str, said: str
-) -> None:
-    text = desk.drop(content, name).text
-    assert "is-failed" in text
-    assert said.lower() in text.lower()
-    assert "<article" in text
+    ):
+        text = desk.drop(content, name).text
+        assert "is-failed" in text, name
+        assert said in text.lower(), name
+        assert "<article" in text, name
 
 
 def test_a_bad_file_without_script_is_said_on_the_page(desk: Browser) -> None:
@@ -78,13 +73,16 @@ def test_a_bad_file_without_script_is_said_on_the_page(desk: Browser) -> None:
     assert "is-failed" in desk.get("/jobs").text
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd.gcode", "🦊.gcode", "x" * 300 + ".gcode", "<b>.gcode"])
-def test_a_strange_name_is_shown_safely(desk: Browser, name: str) -> None:
-    desk.drop(name=name)
-    until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+def test_a_strange_name_is_shown_safely(desk: Browser) -> None:
+    names = ("../../etc/passwd.gcode", "🦊.gcode", "x" * 300 + ".gcode", "<b>.gcode")
+    for name in names:
+        desk.drop(name=name)
+    until(lambda: "all" if desk.get("/jobs").text.count('id="form-') == len(names) else None)
     text = desk.get("/jobs").text
+    assert "passwd.gcode" in text
     assert "../" not in text
-    assert "<b>" not in text.split("draft-head")[1].split("</div>")[0]
+    assert "<b>.gcode" not in text
+    assert "x" * 121 not in text
 
 
 def test_a_ticket_that_nobody_knows_says_drop_it_again(desk: Browser) -> None:

@@ -11,7 +11,7 @@ from babel.dates import format_date
 from fablab.base.intervals import Interval, Intervals, instant, subtract
 from fablab.claims.models import Allocation, AllocationState, ClaimKind
 from fablab.device import Status
-from fablab.places.models import Resource, ResourceKind
+from fablab.places.models import Resource, ResourceKind, Technology
 from fablab.reports.week import Stretch
 from fablab.runs.models import Run
 from web.pages import eyes as small
@@ -34,6 +34,7 @@ from web.pages.model import (
 from web.pages.show_floor import Links
 
 HOUR = timedelta(hours=1)
+KINDS, TECHNOLOGIES = list(ResourceKind), list(Technology)
 Words = Mapping[int, MachineWord]
 
 
@@ -147,7 +148,7 @@ def _groups(
         if block is not None:
             blocks.setdefault(row.resource_id, []).append(block)
     groups: dict[str, list[RowView]] = {}
-    for resource in stretch.resources:
+    for resource in sorted(stretch.resources, key=_order):
         groups.setdefault(_group(eyes, resource), []).append(
             RowView(
                 id=str(resource.id),
@@ -160,6 +161,12 @@ def _groups(
             )
         )
     return tuple(RowGroup(label=label, rows=tuple(rows)) for label, rows in groups.items())
+
+
+def _order(resource: Resource) -> tuple[int, int, str]:
+    """Machines before rooms, the busiest technology first, then by name."""
+    technology = TECHNOLOGIES.index(resource.technology) if resource.technology is not None else 0
+    return KINDS.index(resource.kind), technology, resource.name
 
 
 def _group(eyes: Eyes, resource: Resource) -> str:
