@@ -6,10 +6,10 @@ or with 303 to one. A domain call runs in a thread: `desk.read()` and everything
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -17,22 +17,22 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 
 from fablab import notices
+from fablab.base.clock import Clock
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Unauthenticated
 from fablab.people.access import SignedIn
 from fablab.places import house
+from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.intake import Intake
 from web.errors import Problem, words_of
+from web.live import Live
 from web.pages.eyes import Eyes, Stock
-from web.security.identity import caller_of
+from web.security.identity import Cookies, caller_of
+from web.settings import Settings
 from web.templating import Templates
+from web.uploads import Uploads
 from web.words import Words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from web.app import Parts
 
 AnyRequest = Request[Any, Any, Any]
 T = TypeVar("T")
@@ -45,6 +45,29 @@ class Flash:
 
     kind: str
     text: str
+
+
+class Parts(Protocol):
+    """What the pages use of all that lives as long as the server; `web.app` makes it."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def intake(self) -> Intake: ...
+    @property
+    def uploads(self) -> Uploads: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def live(self) -> Live: ...
+    @property
+    def cookies(self) -> Cookies: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
