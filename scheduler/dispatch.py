@@ -8,10 +8,14 @@ waits for another: each has its own watcher and its own driver task.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +28,7 @@ from fablab.claims.models import Claim
 from fablab.device import (
     Capability,
     DeviceError,
+    DeviceRefused,
     DeviceState,
     Identity,
     LinkLost,
@@ -37,13 +42,18 @@ from fablab.runs import attempts
 from fablab.runs.models import RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
 from scheduler import planner
+from scheduler.aftercare import Care, Cooling, cooling, is_moving
 from scheduler.sight import look
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SCREEN_EVERY_S = 0.5  # telemetry reaches the screens at most this often, a change of state at once
+SCREEN_LEAST_S = 0.1  # ... but a machine that flickers is not followed faster than that
+WAKE_EVERY_S = 1.0  # how often a status may have the database asked for a run to start
+WRITE_PAUSE_S = 0.2  # between two writes of one machine's watcher, whatever it says
 CANCEL_AGAIN_S = 5.0
+UNLINKED_EVERY_S = 30.0
 TRUST_FRACTION = 0.05  # below this part done, a device's own guess of what remains is worth nothing
 
 
@@ -85,6 +95,7 @@ class Live:
     state: RunState
     state_at: datetime
     unseen_since: datetime | None
+    prepared_at: datetime
     deadline_at: datetime
     cancel_asked: bool
     started_at: datetime | None
@@ -99,6 +110,8 @@ class Dispatcher:
         links: Mapping[str, MachineLink],
         program_path: Callable[[str], Path],
         clock: Clock,
+        *,
+        unlinked_every_s: float = UNLINKED_EVERY_S,
     ) -> None:
         self.database = database
         self.links: dict[int, MachineLink] = {}
@@ -107,15 +120,21 @@ class Dispatcher:
         self._clock = clock
         self._live: dict[int, Live] = {}
         self._written: dict[int, datetime] = {}
-        self._shown: dict[int, tuple[DeviceState, datetime]] = {}
+        self._shown: dict[int, tuple[DeviceState, float]] = {}
+        self._woken: dict[int, tuple[DeviceState, float]] = {}
         self._wake: dict[int, asyncio.Event] = {}
+        self._judging: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._care: defaultdict[int, Care] = defaultdict(Care)
         self._tasks: list[asyncio.Task[None]] = []
+        self._unlinked_every_s = unlinked_every_s
+        # Threads of its own: a database that hangs must not take those that a stop needs to find its machine.
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="dispatch")
 
     # -- life ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Map machines to links, pick up the runs that were live, and start to watch."""
-        devices = await asyncio.to_thread(self._devices)
+        devices = await self._in_thread(self._devices)
         loop = asyncio.get_running_loop()
         for resource_id, device in devices.items():
             if device in self._by_device:
@@ -133,6 +152,7 @@ class Dispatcher:
                 asyncio.create_task(self._follow(resource_id, link), name=f"follow {link.name}")
             )
             self._tasks.append(asyncio.create_task(self._drive(resource_id, link), name=f"drive {link.name}"))
+        self._tasks.append(asyncio.create_task(self._see_to_unlinked(), name="machines without a link"))
 
     async def close(self) -> None:
         """Stop watching; machines go on with what they do."""
@@ -142,6 +162,7 @@ class Dispatcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await asyncio.gather(*(link.close() for link in self.links.values()))
+        self._threads.shutdown(wait=False)
 
     def _devices(self) -> dict[int, str]:
         with self.database.read() as uow:
@@ -161,30 +182,53 @@ class Dispatcher:
 
     async def _follow(self, resource_id: int, link: MachineLink) -> None:
         async for status in link.subscribe():
-            self._show(resource_id, status)
-            await self._guarded(link, self._observe(resource_id, status))
+            await self._guarded(link.name, self._take(resource_id, link, status))
+
+    async def _take(self, resource_id: int, link: MachineLink, status: Status) -> None:
+        self._show(resource_id, status)
+        if await self._observe(resource_id, link):
+            await asyncio.sleep(WRITE_PAUSE_S)
 
     def _show(self, resource_id: int, status: Status) -> None:
-        state, at = self._shown.get(resource_id, (None, None))
-        if state is status.state and at and (status.at - at).total_seconds() < SCREEN_EVERY_S:
+        # By the loop's time: a clock that is put back must not still the screens.
+        now = asyncio.get_running_loop().time()
+        state, at = self._shown.get(resource_id, (None, float("-inf")))
+        if now - at < (SCREEN_EVERY_S if state is status.state else SCREEN_LEAST_S):
             return
-        self._shown[resource_id] = (status.state, status.at)
+        self._shown[resource_id] = (status.state, now)
         events = [Event(topic="machine", id=resource_id, name="status", at=status.at)]
         live = self._live.get(resource_id)
         if live is not None:
             events.append(Event(topic="claim", id=live.claim_id, name="progress", at=status.at))
         self.database.bus.publish(events)
 
-    async def _observe(self, resource_id: int, status: Status) -> None:
-        live = self._live.get(resource_id)
-        if live is None or live.state is RunState.PREPARING:
+    async def _observe(self, resource_id: int, link: MachineLink) -> bool:
+        """Judge the link's latest status; whether it was worth a write.
+
+        One at a time, and always the latest: an older look judged after a newer one would interrupt a good print.
+        """
+        async with self._judging[resource_id]:
+            status = link.status
+            if status.state is DeviceState.OFFLINE:
+                status = replace(status, at=self._clock.now())  # a blocked link says it once; it is so still
+            live = self._live.get(resource_id)
+            if live is None or live.state is RunState.PREPARING:
+                self._wake_gently(resource_id, status)
+                return False
+            if not self._worth_writing(resource_id, live, status):
+                return False
+            await self._do(lambda uow: attempts.observe(uow, live.id, status))
+            self._written[resource_id] = status.at
+            await self._reload(resource_id)
+            return True
+
+    def _wake_gently(self, resource_id: int, status: Status) -> None:
+        """A machine that says a thousand things a second does not have the database asked a thousand times."""
+        now = asyncio.get_running_loop().time()
+        state, at = self._woken.get(resource_id, (None, float("-inf")))
+        if now - at >= (WAKE_EVERY_S if state is status.state else SCREEN_LEAST_S):
+            self._woken[resource_id] = (status.state, now)
             self._wake[resource_id].set()
-            return
-        if not self._worth_writing(resource_id, live, status):
-            return
-        await self._do(lambda uow: attempts.observe(uow, live.id, status))
-        self._written[resource_id] = status.at
-        await self._reload(resource_id)
 
     def _worth_writing(self, resource_id: int, live: Live, status: Status) -> bool:
         action = reconcile(live.state, live.state_at, live.unseen_since, live.id, status)
@@ -193,16 +237,20 @@ class Dispatcher:
         if (status.state is DeviceState.OFFLINE) != (live.unseen_since is not None):
             return True
         written = self._written.get(resource_id)
-        return written is None or status.at - written >= attempts.WRITE_EVERY
+        return written is None or abs(status.at - written) >= attempts.WRITE_EVERY
 
     async def _reload(self, resource_id: int | None = None) -> None:
-        found = await asyncio.to_thread(self._read_live)
+        found = await self._in_thread(self._read_live)
         for known in [resource_id] if resource_id is not None else list(self.links):
+            before = self._live.get(known)
             if known in found:
                 self._live[known] = found[known]
-            else:
-                self._live.pop(known, None)
-                self._written.pop(known, None)
+                continue
+            self._live.pop(known, None)
+            self._written.pop(known, None)
+            if before is not None and before.state is not RunState.PREPARING:
+                care = self._care[known]
+                care.ended_at, care.tries, care.token = self._clock.now(), 0, ""
 
     def _read_live(self) -> dict[int, Live]:
         with self.database.read() as uow:
@@ -211,51 +259,77 @@ class Dispatcher:
     # -- acting ----------------------------------------------------------------------------------------------
 
     async def _drive(self, resource_id: int, link: MachineLink) -> None:
-        wake = self._wake[resource_id]
+        wake, care = self._wake[resource_id], self._care[resource_id]
         while True:
-            waiting = self._live.get(resource_id)
-            timeout = CANCEL_AGAIN_S if waiting is not None else None
+            timeout = CANCEL_AGAIN_S if resource_id in self._live or care.is_open else None
             try:
                 async with asyncio.timeout(timeout):
                     await wake.wait()
             except TimeoutError:
                 pass
             wake.clear()
-            await self._guarded(link, self._reload(resource_id))
+            await self._guarded(link.name, self._reload(resource_id))
+            await self._guarded(link.name, self._stop_again(resource_id, link))
             live = self._live.get(resource_id)
             if live is not None:
-                await self._guarded(link, self._act(resource_id, link, live))
+                await self._guarded(link.name, self._act(resource_id, link, live))
             live = self._live.get(resource_id)
-            if live is not None and live.state is not RunState.PREPARING:
+            if live is None or live.state is RunState.PREPARING:
+                await self._guarded(link.name, self._look_after(resource_id, link))
+            else:
                 # What the machine said while its start was being written down found no run to judge.
-                await self._guarded(link, self._observe(resource_id, link.status))
+                await self._guarded(link.name, self._observe(resource_id, link))
 
-    async def _guarded(self, link: MachineLink, step: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, name: str, step: Coroutine[Any, Any, object]) -> None:
         """One step of a machine's endless task. Whatever goes wrong in it is tried again with the next status."""
         try:
             await step
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            log.exception(
+                "%s: a step was cancelled from inside", name
+            )  # by a driver: the task itself goes on
         except (DeviceError, LabError) as error:
-            log.warning("%s: %s", link.name, error)
+            log.warning("%s: %s", name, error)
         except Exception:
             # A mistake of ours, or a database that is away, must not leave a hot machine unwatched for good.
-            log.exception("%s: a step failed", link.name)
+            log.exception("%s: a step failed", name)
 
     async def _act(self, resource_id: int, link: MachineLink, live: Live) -> None:
         if live.state is RunState.PREPARING:
-            if live.deadline_at <= self._clock.now():
-                await self._do(lambda uow: attempts.withdraw(uow, live.id, "too_late"))
+            why = self._taken_back(resource_id, link, live)
+            if why:
+                await self._do(lambda uow: attempts.withdraw(uow, live.id, why))
             elif link.state is LinkState.ONLINE and link.status.state is DeviceState.IDLE:
-                await self._start(link, live)
+                await self._start(resource_id, link, live)
         elif live.cancel_asked:
             await link.cancel()
         await self._reload(resource_id)
 
-    async def _start(self, link: MachineLink, live: Live) -> None:
+    def _taken_back(self, resource_id: int, link: MachineLink, live: Live) -> str:
+        """Why a tap is not worth anything any more; empty while it is."""
+        if attempts.is_stale(live.prepared_at, live.deadline_at, self._clock.now()):
+            return "too_late"
+        if self._care[resource_id].stopped_since(live.prepared_at):
+            return "the machine was stopped"
+        if link.state is LinkState.ONLINE and is_moving(link.status):
+            return "the machine made something else meanwhile: look at the bed again"
+        return ""
+
+    async def _start(self, resource_id: int, link: MachineLink, live: Live) -> None:
         """Written down, then sent. What happens to an answer that was lost is for the next looks to say."""
-        run = await self._do(lambda uow: attempts.begin(uow, live.id))
-        path = self._program_path(live.program_sha256)
         try:
-            await link.start(path, run.id, run.deadline_at)
+            path = self._program_path(live.program_sha256)
+        except LabError as error:
+            said = f"the program is not there any more: {error}"
+            return await self._do(lambda uow: attempts.withdraw(uow, live.id, said))
+        run, self._live[resource_id] = await self._do(lambda uow: _begun(uow, live.id))
+        try:
+            if self._care[resource_id].stopped_since(live.prepared_at):
+                raise DeviceRefused("the machine was stopped before its start was sent")
+            await self._send(resource_id, link, path, run)
         except LinkLost as error:
             log.warning("%s: no answer to the start of %s: %s", link.name, run.id, error)
         except DeviceError as error:
@@ -263,8 +337,112 @@ class Dispatcher:
             log.warning("%s refused %s: %s", link.name, run.id, said)
             await self._do(lambda uow: attempts.refused_start(uow, run.id, said))
 
+    async def _send(self, resource_id: int, link: MachineLink, path: Path, run: Run) -> None:
+        """The start, and while its answer is out (an upload takes its time) a cancel that overtakes it."""
+        wake = self._wake[resource_id]
+        sending = asyncio.create_task(link.start(path, run.id, run.deadline_at), name=f"start {run.id}")
+        try:
+            while not sending.done():
+                woken = asyncio.create_task(wake.wait())
+                try:
+                    await asyncio.wait(
+                        (sending, woken), timeout=CANCEL_AGAIN_S, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    woken.cancel()
+                wake.clear()
+                if not sending.done():
+                    await self._guarded(link.name, self._cancel_if_asked(resource_id, link, run.id))
+            await sending
+        finally:
+            wake.set()  # what woke this loop was meant for the other one, too
+            if not sending.done():
+                sending.cancel()
+                with contextlib.suppress(DeviceError, asyncio.CancelledError):
+                    await sending
+
+    async def _cancel_if_asked(self, resource_id: int, link: MachineLink, run_id: str) -> None:
+        await self._reload(resource_id)
+        live = self._live.get(resource_id)
+        if live is not None and live.id == run_id and live.cancel_asked:
+            await link.cancel()
+
+    # -- what no run asks for any more -----------------------------------------------------------------------
+
+    async def _stop_again(self, resource_id: int, link: MachineLink) -> None:
+        """A stop that the machine has not confirmed is sent until it has."""
+        care, live = self._care[resource_id], self._live.get(resource_id)
+        if not care.stop_is_due(self._clock.now(), live.prepared_at if live else None):
+            return
+        if self._may_try(care):
+            care.stop_open = await link.make_safe() is not Safety.CONFIRMED
+            log.warning(
+                "%s: stopped again, %s", link.name, "not confirmed" if care.stop_open else "confirmed"
+            )
+
+    async def _look_after(self, resource_id: int, link: MachineLink) -> None:
+        """A program that may not go on is cancelled; heat that a run left on is switched off."""
+        care, status = self._care[resource_id], link.status
+        if link.state is not LinkState.ONLINE:
+            return
+        if is_moving(status):
+            token = status.progress.token if status.progress else ""
+            if token and await self._is_unwanted(resource_id, token) and self._may_try(care):
+                log.error("%s runs %s, which had ended here: cancelled", link.name, token)
+                await link.cancel()
+            return
+        found = cooling(care, status, self._clock.now())
+        if found is Cooling.DUE and Capability.SAFE_STOP in link.capabilities:
+            if self._may_try(care):
+                care.tries += 1
+                safety = await link.make_safe()
+                log.warning("%s was still hot after its run; heaters off: %s", link.name, safety.value)
+                care.ended_at = None if safety is Safety.CONFIRMED else care.ended_at
+        elif found is not Cooling.WAIT:
+            if found is Cooling.GIVEN_UP:
+                log.error("%s may still be HOT after its run: somebody must look at it", link.name)
+            care.ended_at = None
+
+    async def _is_unwanted(self, resource_id: int, token: str) -> bool:
+        care = self._care[resource_id]
+        if care.token != token:
+
+            def ask() -> bool:
+                with self.database.read() as uow:
+                    return attempts.is_unwanted(uow, token, resource_id)
+
+            care.unwanted, care.token = await self._in_thread(ask), token
+        return care.unwanted
+
+    def _may_try(self, care: Care) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - care.tried < CANCEL_AGAIN_S:
+            return False
+        care.tried = now
+        return True
+
+    async def _see_to_unlinked(self) -> None:
+        """Runs of machines that no link leads to (renamed or taken out of devices.toml) must end, too."""
+        while True:
+            await self._guarded("machines without a link", self._give_up_unlinked())
+            await asyncio.sleep(self._unlinked_every_s)
+
+    async def _give_up_unlinked(self) -> None:
+        for resource_id, live in (await self._in_thread(self._read_live)).items():
+            if resource_id in self.links:
+                continue
+            now = self._clock.now()
+            if live.state is not RunState.PREPARING:
+                unseen = Status(at=now, state=DeviceState.OFFLINE, message="no connection is set up")
+                await self._do(partial(attempts.observe, run_id=live.id, status=unseen))
+            elif attempts.is_stale(live.prepared_at, live.deadline_at, now):
+                await self._do(partial(attempts.withdraw, run_id=live.id, detail="too_late"))
+
     async def _do(self, work: Callable[[UnitOfWork], T], actor: Actor = SYSTEM) -> T:
-        return await asyncio.to_thread(self.database.write, work, actor)
+        return await self._in_thread(lambda: self.database.write(work, actor))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     # -- what people ask -------------------------------------------------------------------------------------
 
@@ -281,6 +459,9 @@ class Dispatcher:
 
         Raises `Refused`, `Conflict` or `Invalid` with nothing changed.
         """
+        link = self.links.get(resource_id)
+        if link is not None and link.state is LinkState.ONLINE and is_moving(link.status):
+            raise Conflict("machine.busy")
         return await self._do(
             lambda uow: start_now(uow, resource_id, claim_id, bed_clear=bed_clear, spool_id=spool_id), actor
         )
@@ -298,10 +479,19 @@ class Dispatcher:
         return await self._do(lambda uow: attempts.ask_cancel(uow, run_id), actor)
 
     async def stop(self, actor: Actor, resource_id: int) -> Safety:
-        """To the wire first, written down after: it needs no database. Raises `DeviceError` when it cannot be sent."""
+        """To the wire first, written down after: it needs no database. Raises `DeviceError` when it cannot be sent.
+
+        Taps made before are taken back. Where the machine can confirm and has not, it is sent again and again.
+        """
         require(actor, Right.OPERATE)
-        link = self.link(resource_id)
-        safety = await link.make_safe()
+        link, care = self.link(resource_id), self._care[resource_id]
+        care.stopped_at, care.stop_open = self._clock.now(), Capability.SAFE_STOP in link.capabilities
+        care.tried = asyncio.get_running_loop().time()
+        try:
+            safety = await link.make_safe()
+            care.stop_open = care.stop_open and safety is not Safety.CONFIRMED
+        finally:
+            self._wake[resource_id].set()
         log.warning("%s was stopped by %s: %s", link.name, actor.name, safety.value)
         return safety
 
@@ -341,6 +531,11 @@ class Dispatcher:
         return ends
 
 
+def _begun(uow: UnitOfWork, run_id: str) -> tuple[Run, Live]:
+    run = attempts.begin(uow, run_id)
+    return run, _live(uow, run)
+
+
 def _live(uow: UnitOfWork, run: Run) -> Live:
     return Live(
         id=run.id,
@@ -349,6 +544,7 @@ def _live(uow: UnitOfWork, run: Run) -> Live:
         state=run.state,
         state_at=run.state_at,
         unseen_since=run.unseen_since,
+        prepared_at=run.prepared_at,
         deadline_at=run.deadline_at,
         cancel_asked=run.cancel_asked_at is not None,
         started_at=run.started_at,

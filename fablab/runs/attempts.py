@@ -6,7 +6,7 @@ down first, and the dispatcher sends it after the commit.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -30,6 +30,7 @@ PREPARE_LIFE = timedelta(
     minutes=10
 )  # a tap is worth that long; after it somebody has to look at the bed again
 START_LIFE = timedelta(seconds=90)  # a start that would arrive later is dropped
+CLOCK_SLACK = timedelta(seconds=5)  # a tap from further in the future was made before the clock went back
 WRITE_EVERY = timedelta(minutes=1)  # progress goes to the database once a minute, to the screens at once
 
 
@@ -122,7 +123,7 @@ def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
 def begin(uow: UnitOfWork, run_id: str) -> Run:
     """preparing -> starting, written down before the command is sent. Raises `BadStep` when somebody was faster."""
     run = get(uow, run_id)
-    if run.deadline_at <= uow.now:
+    if is_stale(run.prepared_at, run.deadline_at, uow.now):
         raise Conflict("run.too_late")
     run.state = step(RUN_STEPS, run.state, "begin")
     run.state_at = run.starting_at = uow.now
@@ -131,6 +132,11 @@ def begin(uow: UnitOfWork, run_id: str) -> Run:
     jobs.begin(uow, run.claim_id)
     announce(uow, run)
     return run
+
+
+def is_stale(prepared_at: datetime, deadline_at: datetime, now: datetime) -> bool:
+    """Whether a tap is no longer worth anything; after the clock was put back nobody knows how old it is."""
+    return deadline_at <= now or prepared_at - now > CLOCK_SLACK
 
 
 def observe(uow: UnitOfWork, run_id: str, status: Status) -> Run:
@@ -148,7 +154,7 @@ def observe(uow: UnitOfWork, run_id: str, status: Status) -> Run:
 
 def _see(uow: UnitOfWork, run: Run, status: Status) -> None:
     if status.state is DeviceState.OFFLINE:
-        run.unseen_since = run.unseen_since or status.at
+        run.unseen_since = min(run.unseen_since or status.at, status.at)  # the clock may have been put back
         return
     run.unseen_since = None
     progress = status.progress
@@ -254,6 +260,18 @@ def get(uow: UnitOfWork, run_id: str) -> Run:
 
 def live_on(uow: UnitOfWork, resource_id: int) -> Run | None:
     return uow.session.scalar(select(Run).where(Run.resource_id == resource_id, Run.state.in_(LIVE)))
+
+
+def is_unwanted(uow: UnitOfWork, run_id: str, resource_id: int) -> bool:
+    """Whether a program that a machine runs belongs to a run that ended here and must not go on.
+
+    One whose start came after its run had been given up, or that somebody asked to cancel while it was out of
+    sight. One that was merely interrupted by a long silence goes on: it may well become a good part.
+    """
+    run = uow.session.get(Run, run_id)
+    if run is None or run.resource_id != resource_id or run.state not in ENDED:
+        return False
+    return run.state is not RunState.SUCCEEDED and (run.started_at is None or run.cancel_asked_at is not None)
 
 
 def all_live(uow: UnitOfWork) -> list[Run]:

@@ -39,6 +39,8 @@ def reconcile(
         return "run"
     if mine and status.state is DeviceState.PAUSED:
         return "pause"
+    if mine and status.state is DeviceState.IDLE:
+        return "interrupt"  # it was given the run, stands still, and cannot say how it ended
     return _not_mine(state, since, status)
 
 
