@@ -27,8 +27,20 @@ def postgres_server() -> Iterator[str]:
         import pgserver
 
         server = pgserver.get_server(Path(folder) / "data")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        _forget_power_cuts(url)
+        yield url
         server.cleanup()
+
+
+def _forget_power_cuts(url: str) -> None:
+    """No test pulls the plug of this server: waiting for the disk would only be waiting."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
 from fablab.people.access import SignedIn
 from fablab.places import house
+from fablab.programs import gcode
 from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.intake import Intake
@@ -158,6 +159,8 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncIterator[None]:
         parts.live.begin()
+        # The first file would wait for the reader to be compiled, or loaded; its thread holds nobody up.
+        warming = asyncio.create_task(asyncio.to_thread(gcode.warm), name="warm the program reader")
         if parts.settings.dispatch:
             await parts.dispatcher.begin()
             parts.ticks.begin()
@@ -165,6 +168,7 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
             yield
         finally:
             parts.live.close()
+            await warming
             if parts.settings.dispatch:
                 await asyncio.to_thread(parts.ticks.close)
                 await parts.dispatcher.close()
