@@ -42,8 +42,8 @@ def settle(uow: UnitOfWork, run: Run) -> None:
 
 
 def _free_the_rest(uow: UnitOfWork, run: Run) -> None:
-    """The run's own allocation ends when it did. The bed is still taken until somebody clears it: that much the
-    planner adds again, knowing when people are there."""
+    """The run's own allocation ends when it did. That the bed is not clear yet is the gate's to say; the next set-up
+    needs a person in any case, and that person clears it."""
     for allocation in run.claim.allocations:
         if allocation.run_id == run.id:
             calendar.trim(uow, allocation, run_end_at=uow.now, end_at=uow.now)
