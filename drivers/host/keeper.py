@@ -198,8 +198,11 @@ class Keeper:
             await self.device.close()
 
     def _own_port(self) -> None:
-        """By the real path each time: after a cable was moved the same by-id name may be another port."""
-        lock = port_lock(self._port)
+        """By the real path each time: after a cable was moved the same by-id name may be another port.
+
+        A mock's port is nobody else's; its lock stays in the lab's own folder.
+        """
+        lock = port_lock(self._port) if self._mock is None else Path(f"{self._port}.lock")
         if self._port_lock is not None and self._port_lock[0] == str(lock):
             return
         if self._port_lock is not None:
