@@ -6,6 +6,7 @@ uvicorn serves `create_app(settings)`; `Server` is uvicorn with open event strea
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from socket import socket
@@ -21,6 +22,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 from drivers.config import load as load_devices
+from drivers.host.paths import LockHeld, take_lock
 from drivers.link import Link
 from drivers.registry import make
 from fablab.base.clock import Clock, SystemClock
@@ -55,6 +57,7 @@ __all__ = ["Parts", "Server", "create_app", "serve"]
 log = structlog.get_logger("web")
 
 GRACE_S = 2
+HANDOVER_S = 10.0  # longer than an ending server takes
 USUAL_BODY_BYTES = 1_000_000
 
 
@@ -158,6 +161,7 @@ def _read_house(database: Database) -> tuple[Lab, ZoneInfo]:
 def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncIterator[None]:
+        turn = await _take_turn(parts.settings) if parts.settings.dispatch else None
         parts.live.begin()
         # The first file would wait for the reader to be compiled, or loaded; its thread holds nobody up.
         warming = asyncio.create_task(asyncio.to_thread(gcode.warm), name="warm the program reader")
@@ -168,13 +172,31 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
             yield
         finally:
             parts.live.close()
-            await warming
             if parts.settings.dispatch:
                 await asyncio.to_thread(parts.ticks.close)
                 await parts.dispatcher.close()
+            await asyncio.gather(warming, return_exceptions=True)
             parts.database.dispose()
+            if turn is not None:
+                os.close(turn)
 
     return life
+
+
+async def _take_turn(settings: Settings) -> int:
+    """One dispatcher for one data folder: a second would watch the same machines and misjudge what the first does.
+
+    A server that is just ending is waited for; a dead one holds nothing. Raises `RuntimeError` when another goes on.
+    """
+    until = asyncio.get_running_loop().time() + HANDOVER_S
+    while True:
+        try:
+            return take_lock(settings.data_dir / "dispatcher.lock", f"the server with process {os.getpid()}")
+        except LockHeld as holder:
+            if asyncio.get_running_loop().time() > until:
+                folder = settings.data_dir
+                raise RuntimeError(f"{folder} is served already, by {holder}; stop that one first") from None
+        await asyncio.sleep(0.2)
 
 
 def _dependencies(parts: Parts) -> dict[str, Provide]:
