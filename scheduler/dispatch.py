@@ -313,9 +313,9 @@ class Dispatcher:
         if attempts.is_stale(live.prepared_at, live.deadline_at, self._clock.now()):
             return "too_late"
         if self._care[resource_id].stopped_since(live.prepared_at):
-            return "the machine was stopped"
+            return "stopped"
         if link.state is LinkState.ONLINE and is_moving(link.status):
-            return "the machine made something else meanwhile: look at the bed again"
+            return "bed_unsure"
         return ""
 
     async def _start(self, resource_id: int, link: MachineLink, live: Live) -> None:
@@ -323,12 +323,12 @@ class Dispatcher:
         try:
             path = self._program_path(live.program_sha256)
         except LabError as error:
-            said = f"the program is not there any more: {error}"
-            return await self._do(lambda uow: attempts.withdraw(uow, live.id, said))
+            log.error("%s: the program of %s cannot be read: %s", link.name, live.id, error)
+            return await self._do(lambda uow: attempts.withdraw(uow, live.id, "program_gone"))
         run, self._live[resource_id] = await self._do(lambda uow: _begun(uow, live.id))
         try:
             if self._care[resource_id].stopped_since(live.prepared_at):
-                raise DeviceRefused("the machine was stopped before its start was sent")
+                raise DeviceRefused("stopped")
             await self._send(resource_id, link, path, run)
         except LinkLost as error:
             log.warning("%s: no answer to the start of %s: %s", link.name, run.id, error)
@@ -433,7 +433,7 @@ class Dispatcher:
                 continue
             now = self._clock.now()
             if live.state is not RunState.PREPARING:
-                unseen = Status(at=now, state=DeviceState.OFFLINE, message="no connection is set up")
+                unseen = Status(at=now, state=DeviceState.OFFLINE, message="no_link")
                 await self._do(partial(attempts.observe, run_id=live.id, status=unseen))
             elif attempts.is_stale(live.prepared_at, live.deadline_at, now):
                 await self._do(partial(attempts.withdraw, run_id=live.id, detail="too_late"))
@@ -459,6 +459,7 @@ class Dispatcher:
 
         Raises `Refused`, `Conflict` or `Invalid` with nothing changed.
         """
+        require(actor, Right.OPERATE)
         link = self.links.get(resource_id)
         if link is not None and link.state is LinkState.ONLINE and is_moving(link.status):
             raise Conflict("machine.busy")

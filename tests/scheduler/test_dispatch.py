@@ -161,10 +161,9 @@ async def test_telemetry_reaches_the_screens_but_not_the_database(lab: Lab) -> N
         run = await floor.running()
         version = version_of(lab, run.id)
         events.clear()
-        for _ in range(5):
-            lab.clock.advance(seconds=1)
-            floor.say(run, DeviceState.RUNNING)
-        await eventually(lambda: sum(event.name == "progress" for event in events) >= 5 or None)
+        lab.clock.advance(seconds=1)
+        floor.say(run, DeviceState.RUNNING)
+        await eventually(lambda: any(event.name == "progress" for event in events) or None)
         assert version_of(lab, run.id) == version
         lab.clock.advance(attempts.WRITE_EVERY)
         floor.say(run, DeviceState.RUNNING)

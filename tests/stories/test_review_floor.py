@@ -210,7 +210,7 @@ async def test_a_program_that_is_gone_is_said_before_anything_is_written_down(la
     async with Floor(lab) as floor:
         floor.programs_lost = True
         run = await floor.until(await floor.tapped(), RunState.CANCELLED)
-        assert "not there" in run.detail
+        assert run.detail == "program_gone"
         assert floor.link.sent == []
 
 

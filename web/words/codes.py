@@ -390,7 +390,13 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "priority": {"-1": _("Can wait"), "0": _("Normal"), "1": _("Urgent")},
     "charge_line": {"machine_time": _("Machine time"), "material": _("Material")},
-    "run_detail": {"too_late": _("Nobody started it in time.")},
+    "run_detail": {
+        "too_late": _("Nobody started it in time."),
+        "stopped": _("The machine was stopped before it began."),
+        "bed_unsure": _("The machine made something else meanwhile. Look at the bed again, then start it."),
+        "program_gone": _("Its file cannot be read any more. Send it again."),
+        "no_link": _("This server has no connection to the machine any more."),
+    },
     "why": {"outage": _("Out of service"), "other": _("Taken")},
 }
 
