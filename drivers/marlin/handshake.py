@@ -12,15 +12,19 @@ from drivers.marlin.talk import Talk
 from drivers.marlin.words import Firmware, Word
 from fablab.device import DeviceTimeout, Misfit
 
+ASKED = 8  # times for its name, before we believe that it has none
+
 
 def greet(lines: Lines, talk: Talk, limits: Limits, closing: Callable[[], bool]) -> Firmware:
     """Raises DeviceTimeout when nothing answers or `closing` becomes true, Misfit when it is no Marlin."""
     deadline = time.monotonic() + limits.open_s
     _hello(lines, talk, limits, deadline, closing)
-    for _ in range(3):
+    for _ in range(ASKED):
         answer = _ask(lines, talk, b"M115", min(deadline, time.monotonic() + 5 * limits.hello_s), closing)
         if firmware := words.firmware(answer):
             return firmware
+        # Perhaps that ok belonged to a hello from before: a board that was silent answers all of them at once.
+        _drain(lines, limits.tick_s)
     raise Misfit("what answers on this port does not say which firmware it is; it may be no Marlin")
 
 

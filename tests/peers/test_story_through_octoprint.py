@@ -17,7 +17,9 @@ def test_a_gear_dropped_on_the_lab_is_printed_by_octoprint_and_charged(tmp_path:
     # Heating is the peer's slowest part; a warm room and hurried moves make a half-hour print a matter of seconds.
     with serve(tmp_path / "octoprint", ambient_c=260) as octoprint:
         octoprint.hurry(1000)
-        toml = f'[devices.mk3]\ndriver = "octoprint"\nurl = "{octoprint.url}"\napi_key = "{octoprint.api_key}"\n'
+        toml = (
+            f'[devices.mk3]\ndriver = "octoprint"\nurl = "{octoprint.url}"\napi_key = "{octoprint.api_key}"\n'
+        )
         with served(tmp_path / "data", toml, {"mk3": "mk3"}) as server:
             job = server.submit(GEAR)
             assert job["promise"]["ready_at"] > job["made_at"]
