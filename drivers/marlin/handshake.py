@@ -19,13 +19,17 @@ def greet(lines: Lines, talk: Talk, limits: Limits, closing: Callable[[], bool])
     """Raises DeviceTimeout when nothing answers or `closing` becomes true, Misfit when it is no Marlin."""
     deadline = time.monotonic() + limits.open_s
     _hello(lines, talk, limits, deadline, closing)
+    heard: list[bytes] = []
     for _ in range(ASKED):
-        answer = _ask(lines, talk, b"M115", min(deadline, time.monotonic() + 5 * limits.hello_s), closing)
-        if firmware := words.firmware(answer):
-            return firmware
+        heard += _ask(lines, talk, b"M115", min(deadline, time.monotonic() + 5 * limits.hello_s), closing)
         # Perhaps that ok belonged to a hello from before: a board that was silent answers all of them at once.
-        _drain(lines, limits.tick_s)
-    raise Misfit("what answers on this port does not say which firmware it is; it may be no Marlin")
+        heard += _drain(lines, limits.tick_s)
+        if firmware := words.firmware(heard):
+            return firmware
+    said = b" ".join(heard)[-200:]
+    raise Misfit(
+        f"what answers on this port does not say which firmware it is; it may be no Marlin: {words.plain(said)}"
+    )
 
 
 def _hello(lines: Lines, talk: Talk, limits: Limits, deadline: float, closing: Callable[[], bool]) -> None:
@@ -45,11 +49,15 @@ def _hello(lines: Lines, talk: Talk, limits: Limits, deadline: float, closing: C
     raise DeviceTimeout("nothing on this port answers like a Marlin")
 
 
-def _drain(lines: Lines, quiet_s: float) -> None:
-    """Leave behind the answers to earlier hellos, so that they are not taken for later ones."""
+def _drain(lines: Lines, quiet_s: float) -> list[bytes]:
+    """Whatever still comes before it is quiet for `quiet_s`: answers to earlier hellos, not to be taken for later ones."""
+    late: list[bytes] = []
     for _ in range(100):
-        if not lines.read(quiet_s):
-            return
+        more = lines.read(quiet_s)
+        if not more:
+            break
+        late += more
+    return late
 
 
 def _ask(lines: Lines, talk: Talk, command: bytes, until: float, closing: Callable[[], bool]) -> list[bytes]:
