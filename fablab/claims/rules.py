@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from fablab.base.errors import Refusal
+from fablab.base.errors import Fact, Refusal
 from fablab.places.models import MachineGate, Technology
 
 LATEST_DUE = timedelta(days=365)
@@ -21,6 +21,7 @@ class Wish:
     nozzle_mm: float | None
     duration_s: float
     weight_g: float
+    printer_model: str | None = None  # as the slicer's profile calls it
     material_id: int | None
     material_said: str | None  # as the file or the form says it
     colour: str | None
@@ -35,6 +36,7 @@ class Candidate:
     name: str
     gate: MachineGate
     nozzle_mm: float | None
+    model: str = ""
     needs_certification: bool
     admission: tuple[Refusal, ...]
 
@@ -63,8 +65,9 @@ def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verd
     """Every reason why this cannot be done, and on which machines it can."""
     barred: dict[int, str] = {}
     blamed: dict[str, Refusal] = {}
+    known_model = any(_is_model(wish, candidate) for candidate in candidates)
     for candidate in candidates:
-        for refusal in _bars(wish, candidate, context):
+        for refusal in _bars(wish, candidate, context, known_model):
             barred.setdefault(candidate.resource_id, refusal.code)
             blamed.setdefault(refusal.code, refusal)
     eligible = tuple(c.resource_id for c in candidates if c.resource_id not in barred)
@@ -77,8 +80,11 @@ def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verd
     return Verdict(eligible=eligible, barred=barred, refusals=tuple(refusals))
 
 
-def _bars(wish: Wish, candidate: Candidate, context: Context) -> list[Refusal]:
+def _bars(wish: Wish, candidate: Candidate, context: Context, known_model: bool) -> list[Refusal]:
     bars: list[Refusal] = []
+    if known_model and not _is_model(wish, candidate):
+        facts: dict[str, Fact] = {"wanted": wish.printer_model, "has": candidate.model}
+        bars.append(Refusal(code="machine.other_model", facts=facts))
     if candidate.gate is MachineGate.OUT_OF_SERVICE:
         bars.append(Refusal(code="machine.out_of_service", facts={"machine": candidate.name}))
     if _other_nozzle(wish, candidate):
@@ -102,6 +108,20 @@ def _doubts(candidates: Sequence[Candidate], eligible: tuple[int, ...]) -> list[
         if candidate.resource_id in eligible:
             found.extend(doubt for doubt in candidate.admission if doubt.waivable and doubt not in found)
     return found
+
+
+def _is_model(wish: Wish, candidate: Candidate) -> bool:
+    """Whether the file was sliced for this machine: "MK3S" is meant by "Prusa MK3S+", "ENDER3" by "Creality Ender-3".
+
+    Start sequences, bed meshes and heat limits are a model's own. A model that no machine of the lab has says
+    nothing: slicers let people name their printers as they like.
+    """
+    wanted, has = _letters(wish.printer_model or ""), _letters(candidate.model)
+    return len(wanted) >= 2 and wanted in has
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _other_nozzle(wish: Wish, candidate: Candidate) -> bool:

@@ -159,5 +159,8 @@ def charge(
 
 def share(quote: Quote, fraction: float) -> Quote:
     """The part of a promised price that a run stopped by its owner has used; `fraction` in 0..1."""
-    lines = tuple(replace(line, amount_cents=cents(line.amount_cents * fraction)) for line in quote.lines)
+    lines = tuple(
+        replace(line, quantity=line.quantity * fraction, amount_cents=cents(line.amount_cents * fraction))
+        for line in quote.lines
+    )
     return replace(quote, lines=lines, total_cents=sum(line.amount_cents for line in lines))

@@ -197,3 +197,19 @@ def test_every_machine_is_either_eligible_or_barred_for_a_reason(
     assert not {*verdict.eligible} & {*verdict.barred}
     if not verdict.eligible:
         assert any(not refusal.waivable for refusal in verdict.refusals)
+
+
+@pytest.mark.parametrize(
+    ("sliced_for", "eligible"),
+    [("MK3S", (1,)), ("Ender-3", (2,)), ("ENDER3", (2,)), ("Voron", (1, 2)), (None, (1, 2)), ("3", (1, 2))],
+)
+def test_a_file_goes_to_the_model_it_was_sliced_for_where_the_lab_has_one(
+    sliced_for: str | None, eligible: tuple[int, ...]
+) -> None:
+    machines = [
+        replace(ONE, model="Prusa MK3S+"),
+        replace(TWO, model="Creality Ender-3"),
+    ]
+    verdict = check(replace(WISH, printer_model=sliced_for), machines, CONTEXT)
+    assert verdict.eligible == eligible
+    assert set(verdict.barred.values()) <= {"machine.other_model"}

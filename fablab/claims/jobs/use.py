@@ -115,6 +115,7 @@ def appraise(uow: UnitOfWork, job: Job, wishes: Wishes) -> Appraisal:
         nozzle_mm=next(iter(analysis.slicer.nozzle_mm), None),
         duration_s=analysis.duration_s,
         weight_g=analysis.filament_g,
+        printer_model=analysis.slicer.printer_model,
         material_id=material.id if material else None,
         material_said=wishes.material or material_said(analysis),
         colour=wishes.colour or None,
@@ -325,6 +326,7 @@ def _candidate(row: Resource, analysis: Analysis) -> rules.Candidate:
         name=row.name,
         gate=machine.gate,
         nozzle_mm=machine.nozzle_mm,
+        model=machine.model,
         needs_certification=machine.needs_certification,
         admission=admission.inspect(analysis, envelope(machine, row.technology)),
     )
