@@ -15,6 +15,7 @@ from web.pages import show_calendar
 from web.pages.eyes import Eyes
 from web.pages.model import CalendarView, MachineWord
 from web.pages.shell import AnyRequest, Desk, desk_of
+from web.pages.show_floor import startable_at
 from web.security import Access
 
 VIEWS = ("day", "week")
@@ -59,7 +60,7 @@ def _words(desk: Desk, eyes: Eyes, rows: list[report_floor.MachineNow]) -> dict[
             link.state if link is not None else None,
             link.status if link is not None else None,
             row.run.state if row.run is not None else None,
-            row.next_up.start_at if row.next_up is not None and row.next_job is not None else None,
+            startable_at(row),
             eyes.now,
         )
     return found

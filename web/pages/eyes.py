@@ -15,7 +15,7 @@ from fablab.device import Progress, Status
 from fablab.money.quotes import Line, Quote
 from fablab.people.access import Right, allows
 from fablab.places.models import Material, Spool
-from fablab.programs.gcode import Analysis
+from fablab.programs.gcode import Analysis, Kind
 from fablab.runs.models import Run
 from web.pages.model import (
     AnalysisView,
@@ -29,9 +29,15 @@ from web.pages.model import (
     RefusalView,
     TemperatureView,
 )
-from web.words import Words
+from web.words import Words, placeholders
+from web.words.codes import SENTENCES
 
 TARGET = "_target"
+
+
+def N_(message: str) -> str:
+    """Marks a sentence that is translated when it is said."""
+    return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +131,7 @@ def progress(eyes: Eyes, run: Run, status: Status | None) -> ProgressView:
 
 
 def refusals(words: Words, rows: Iterable[Refusal]) -> tuple[RefusalView, ...]:
-    """Each sentence once: two machines may say the same of one file."""
+    """Each sentence once: two machines may say the same of one file. `line` only where the sentence has none."""
     said: dict[str, RefusalView] = {}
     for row in rows:
         line = row.facts.get("line")
@@ -134,10 +140,14 @@ def refusals(words: Words, rows: Iterable[Refusal]) -> tuple[RefusalView, ...]:
             sentence=words.refusal(row),
             waivable=row.waivable,
             remedy=words.remedy(row.code, row.facts),
-            line=line if isinstance(line, int) else None,
+            line=line if isinstance(line, int) and not _says_line(row.code) else None,
         )
         said.setdefault(view.sentence, view)
     return tuple(said.values())
+
+
+def _says_line(code: str) -> bool:
+    return "line" in placeholders(SENTENCES.get(code, ""))
 
 
 def explanation(
@@ -185,7 +195,11 @@ def _sum(words: Words, line: Line) -> str:
 
 
 def analysis(found: Analysis) -> AnalysisView:
-    """What the file says and what we found in it; 0 layers or grams mean that there are none."""
+    """What the file says and what we found in it; 0 layers or grams mean that there are none.
+
+    Layers are a printer's: the one height at which a laser or a mill works is none.
+    """
+    printed = found.kind is Kind.FDM
     work, slicer = found.work_mm, found.slicer
     size = None
     if work is not None:
@@ -197,8 +211,8 @@ def analysis(found: Analysis) -> AnalysisView:
         weight_g=found.filament_g or None,
         filament_mm=found.filament_mm or None,
         material=next(iter([f.material for f in found.filament if f.material] or slicer.materials), "") or "",
-        layers=found.layers or None,
-        layer_height_mm=slicer.layer_height_mm,
+        layers=(found.layers or None) if printed else None,
+        layer_height_mm=slicer.layer_height_mm if printed else None,
         nozzle_mm=next(iter(slicer.nozzle_mm), None),
         nozzle_c=None if not found.nozzle_c else round(found.nozzle_c),
         bed_c=None if not found.bed_c else round(found.bed_c),

@@ -11,6 +11,7 @@ from fablab.claims import calendar
 from fablab.device import Safety
 from fablab.places import house
 from fablab.reports.floor import machines_now
+from fablab.reports.jobs import in_review
 from fablab.runs import attempts
 from web.pages import show_floor
 from web.pages.jobs import job_live
@@ -25,7 +26,8 @@ CARD = "partials/machine_card.html"
 def show(request: AnyRequest) -> Response[str]:
     desk = desk_of(request)
     with desk.look() as (uow, eyes, stock):
-        view = show_floor.floor(eyes, machines_now(uow), desk.link, stock)
+        waiting = len(in_review(uow)) if eyes.operates else 0
+        view = show_floor.floor(eyes, machines_now(uow), desk.link, stock, in_review=waiting)
     return desk.page("floor.html", floor=view)
 
 

@@ -46,7 +46,10 @@ def my_jobs(desk: Desk, *, status: int = 200, instead: DraftView | None = None) 
             for name, rows in (("current", current), ("past", past), ("review", waiting))
         }
     limit = desk.parts.settings.upload_limit_bytes
-    return desk.page("jobs.html", status=status, drafts=drafts, upload_limit_bytes=limit, **shown)
+    may_submit = allows(desk.actor, Right.SUBMIT)
+    return desk.page(
+        "jobs.html", status=status, drafts=drafts, may_submit=may_submit, upload_limit_bytes=limit, **shown
+    )
 
 
 def _view(desk: Desk, job_id: str) -> JobView:

@@ -350,6 +350,7 @@ class JobView:
     history: tuple[EventView, ...] = ()  # newest first
     quote: QuoteView | None = None
     charge: QuoteView | None = None
+    is_free: bool = False  # it is over, and nothing was charged for it
     explanation: ExplanationView | None = None
     refusals: tuple[RefusalView, ...] = ()
     file_name: str = ""
@@ -358,7 +359,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextUp:
-    """The next allocation on a machine."""
+    """The next allocation on a machine. `in_review`: this viewer should look at its job before it may start."""
 
     title: str
     start_at: datetime
@@ -366,6 +367,7 @@ class NextUp:
     owner_name: str = ""
     job_id: str = ""
     material: MaterialView | None = None
+    in_review: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,6 +401,7 @@ class MachineCard:
     job_title: str = ""
     owner_name: str = ""
     thumbnail_url: str = ""
+    on_bed: str = ""  # what somebody is to take off, and how it ended; said while the bed waits for clearing
     tap: TapView | None = None
     next_up: NextUp | None = None
     outage_note: str = ""  # who, why, until
@@ -407,10 +410,11 @@ class MachineCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorView:
-    """Every machine, and how many wear which word (for the filters)."""
+    """Every machine, and how many wear which word (for the filters). `in_review`: jobs that wait for this viewer."""
 
     machines: tuple[MachineCard, ...]
     technologies: tuple[str, ...] = ()
+    in_review: int = 0
 
     def count(self, *words: str) -> int:
         return sum(machine.word in words for machine in self.machines)

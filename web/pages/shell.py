@@ -110,7 +110,12 @@ class Desk:
 
     def page(self, name: str, *, status: int = 200, **more: Any) -> Response[str]:
         return templates_of(self.request).page(
-            self.request, name, status=status, path=_path(self.request), **more
+            self.request,
+            name,
+            status=status,
+            path=_path(self.request),
+            demo=self.parts.settings.demo,
+            **more,
         )
 
     def fragment(

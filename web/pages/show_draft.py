@@ -11,14 +11,14 @@ from fablab.base.errors import Refusal
 from fablab.base.intervals import instant
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job
-from fablab.claims.jobs.use import Wishes
+from fablab.claims.jobs.use import Appraisal, Wishes
 from fablab.people.models import Project
 from fablab.places.models import Technology
 from scheduler.intake import Preview
 from scheduler.planner import Promise
 from web.pages import eyes as small
 from web.pages.eyes import Eyes, Stock
-from web.pages.model import Choice, DraftView, DraftWord, OfferView, PromiseView
+from web.pages.model import Choice, DraftView, DraftWord, OfferView, PromiseView, QuoteView
 
 SEPARATOR = "|"  # between material and colour in the form's one choice
 
@@ -115,10 +115,23 @@ def offer(eyes: Eyes, preview: Preview, names: Mapping[int, str], also: Sequence
     machine = names.get(stands.resource_ids[0], "") if stands is not None else ""
     return OfferView(
         promise=_promise(stands, appraisal.wish.due_at, names) if stands is not None else None,
-        quote=small.price(eyes.words, appraisal.quote) if appraisal.quote.lines else None,
+        quote=_price(eyes, appraisal) if appraisal.quote.lines else None,
         explanation=small.explanation(eyes, preview.reasons, machine),
         refusals=small.refusals(eyes.words, (*appraisal.verdict.refusals, *also)),
     )
+
+
+def _price(eyes: Eyes, appraisal: Appraisal) -> QuoteView | None:
+    """With a word on the machine time where a begun step of the tariff makes it longer than the file's own."""
+    found = small.price(eyes.words, appraisal.quote)
+    counted_s = sum(line.quantity * 3600 for line in appraisal.quote.lines if line.code == "machine_time")
+    real, counted = eyes.words.duration(appraisal.wish.duration_s), eyes.words.duration(counted_s)
+    if found is None or counted_s <= appraisal.wish.duration_s or real == counted:
+        return found
+    said = eyes.gettext(
+        "%(real)s count as %(counted)s: a begun step counts whole.", real=real, counted=counted
+    )
+    return replace(found, note=said)
 
 
 def _promise(found: Promise, due_at: datetime | None, names: Mapping[int, str]) -> PromiseView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from fablab.claims.jobs.models import JobState
 from fablab.claims.models import Claim, ClaimKind
 from fablab.device import Capability, DeviceState, LinkState, Status
 from fablab.places.models import Machine, MachineGate, Spool
@@ -13,7 +14,7 @@ from fablab.runs.models import Run, RunState
 from scheduler.dispatch import MachineLink
 from web.floor import word_of
 from web.pages import eyes as small
-from web.pages.eyes import Eyes, Stock
+from web.pages.eyes import N_, Eyes, Stock
 from web.pages.model import (
     Action,
     FloorView,
@@ -29,11 +30,25 @@ from web.pages.model import (
 STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
 HOT_C = 50.0
 Links = Callable[[int], MachineLink | None]
+_ON_BED = {
+    RunState.SUCCEEDED: N_("“%(title)s” is finished. Take it off the bed."),
+    RunState.FAILED: N_("“%(title)s” has failed. Take off what is on the bed."),
+    RunState.CANCELLED: N_("“%(title)s” was stopped. Take off what is on the bed."),
+    RunState.INTERRUPTED: N_("“%(title)s” was interrupted. Look, and take off what is on the bed."),
+}
 
 
-def floor(eyes: Eyes, rows: list[MachineNow], links: Links, stock: Stock) -> FloorView:
+def floor(eyes: Eyes, rows: list[MachineNow], links: Links, stock: Stock, *, in_review: int = 0) -> FloorView:
     cards = tuple(card(eyes, row, links(row.resource.id), stock) for row in rows)
-    return FloorView(machines=cards, technologies=tuple(dict.fromkeys(c.technology for c in cards)))
+    technologies = tuple(dict.fromkeys(c.technology for c in cards))
+    return FloorView(machines=cards, technologies=technologies, in_review=in_review)
+
+
+def startable_at(row: MachineNow) -> datetime | None:
+    """When the next job may be started; None where there is none, or where the staff has to look at it first."""
+    if row.next_up is None or row.next_job is None or row.next_job.state is JobState.REVIEW:
+        return None
+    return row.next_up.start_at
 
 
 def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) -> MachineCard:
@@ -45,10 +60,11 @@ def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) ->
         link.state if link is not None else None,
         status,
         row.run.state if row.run is not None else None,
-        row.next_up.start_at if row.next_up is not None and row.next_job is not None else None,
+        startable_at(row),
         eyes.now,
     )
-    shown = row.run or (row.last_run if word is MachineWord.AWAITING_CLEAR else None)
+    left = _left_on_bed(row, machine) if word is MachineWord.AWAITING_CLEAR else None
+    shown = row.run or left
     known = shown is not None and eyes.knows(shown.claim.member_id)
     tap = _tap(eyes, row, machine, stock) if word in STARTABLE else None
     return MachineCard(
@@ -66,11 +82,26 @@ def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) ->
         job_title=_title(eyes, shown),
         owner_name=_owner(eyes, shown.claim) if shown is not None else "",
         thumbnail_url=f"/thumbnails/{row.job.id}" if known and row.job and row.job.program.thumbnail else "",
+        on_bed=_on_bed(eyes, left) if left is not None and known else "",
         tap=tap,
         next_up=_next_up(eyes, row, stock),
         outage_note=_outage(eyes, machine),
         can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None),
     )
+
+
+def _left_on_bed(row: MachineNow, machine: Machine) -> Run | None:
+    """The run that the bed waits for: the last one, unless it was over before the gate was last turned.
+
+    A run turns the gate when it begins; a turn after its end was a person's, who has seen the bed.
+    """
+    run = row.last_run
+    ended = run.ended_at if run is not None else None
+    return run if ended is not None and ended >= machine.gate_at else None
+
+
+def _on_bed(eyes: Eyes, run: Run) -> str:
+    return eyes.gettext(_ON_BED[run.state], title=run.claim.title)
 
 
 def said_at(eyes: Eyes, link: MachineLink | None) -> datetime | None:
@@ -135,7 +166,7 @@ def spool_to_load(machine: Machine, claim: Claim, stock: Stock) -> Spool | None:
 
 
 def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock) -> TapView | None:
-    if not eyes.operates or row.next_up is None or row.next_job is None:
+    if not eyes.operates or row.next_up is None or row.next_job is None or startable_at(row) is None:
         return None
     claim, job = row.next_up.claim, row.next_job
     change = spool_to_load(machine, claim, stock)
@@ -169,6 +200,7 @@ def _next_up(eyes: Eyes, row: MachineNow, stock: Stock) -> NextUp | None:
         owner_name=_owner(eyes, claim),
         job_id=job.id if job is not None and known else "",
         material=stock.material(job.material, job.colour) if job is not None and known else None,
+        in_review=eyes.operates and job is not None and job.state is JobState.REVIEW,
     )
 
 

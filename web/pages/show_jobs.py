@@ -12,7 +12,7 @@ from fablab.programs.gcode import Analysis
 from fablab.reports.jobs import JobWhole
 from fablab.runs.models import Run, RunState
 from web.pages import eyes as small
-from web.pages.eyes import Eyes, Stock
+from web.pages.eyes import N_, Eyes, Stock
 from web.pages.model import EventView, JobCard, JobView, JobWord, PromiseView, RunView
 from web.pages.show_floor import Links, run_view
 
@@ -32,7 +32,7 @@ def word_of(whole: JobWhole) -> JobWord:
 def card(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock) -> JobCard:
     job, claim = whole.job, whole.claim
     found = jobs.analysis_of(job.program)
-    priced = whole.charge or whole.quote
+    priced = whole.charge or (whole.quote if job.state not in ENDED else None)
     live = whole.live
     link = links(live.resource_id) if live is not None else None
     state = word_of(whole)
@@ -131,6 +131,7 @@ def page(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock, file_url: str)
         history=tuple(history(eyes, whole)),
         quote=small.price(eyes.words, whole.quote),
         charge=small.price(eyes.words, whole.charge, charged_at=ended),
+        is_free=job.state in ENDED and whole.charge is None,
         explanation=(
             small.explanation(eyes, claim.reasons, seen.machine_name if seen.promise else "")
             if claim is not None and job.state is JobState.QUEUED and live is None
@@ -174,11 +175,6 @@ def _submitted(eyes: Eyes, whole: JobWhole) -> EventView:
     assert job.submitted_at is not None
     said = eyes.gettext("Submitted: the staff looks at it.") if job.refusals else eyes.gettext("Submitted.")
     return EventView(at=job.submitted_at, sentence=said, kind="person", actor=job.member.name)
-
-
-def N_(message: str) -> str:
-    """Marks a sentence that is translated when it is said."""
-    return message
 
 
 _ENDINGS = {

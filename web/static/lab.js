@@ -307,14 +307,15 @@ if (scroller) {
 /* ---- "4 s ago" stays true between two updates ---- */
 
 const relative = new Intl.RelativeTimeFormat(lang, { style: "short" });
-function age(at) {
+function age(at, justNow) {
   const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
+  if (seconds < 5) return justNow;
   if (seconds < 60) return relative.format(-Math.floor(seconds), "second");
   if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), "minute");
   return seconds < 86_400 ? relative.format(-Math.floor(seconds / 3600), "hour") : relative.format(-Math.floor(seconds / 86_400), "day");
 }
 setInterval(() => {
-  for (const time of $$("time[data-ago]")) time.textContent = age(time.dateTime);
+  for (const time of $$("time[data-ago]")) time.textContent = age(time.dateTime, time.dataset.ago);
 }, 5000);
 
 /* ---- the demonstration's logins ---- */

@@ -41,7 +41,7 @@ SENTENCES: dict[str, str] = {
     "csrf.missing": _("This form is too old. Please load the page again and repeat what you did."),
     "csrf.cross_site": _("This request comes from another site, so it was not carried out."),
     "host.unknown": _("This server does not answer to that name."),
-    "login.wrong": _("E-mail or password is wrong."),
+    "login.wrong": _("E-mail, member number or password is wrong."),
     "login.expired": _("Your sign-in has run out. Please sign in again."),
     "login.too_many": _("Too many wrong tries. Please wait %(retry_after_s)s, or ask the staff."),
     "token.unknown": _("This token is not known here, or it was withdrawn."),
@@ -56,7 +56,12 @@ SENTENCES: dict[str, str] = {
     "member.email_taken": _("Somebody already has this e-mail address."),
     "member.unknown": _("There is no such member."),
     # the house
-    "house.missing": _("This lab is not set up yet: run “fablab seed” or ask the administrator."),
+    "house.missing": _(
+        "This lab has no name and no hours yet. Whoever runs it founds it with the command “fablab init”."
+    ),
+    "house.exists": _("There is a lab in this database already: “%(house)s”. Nothing was changed."),
+    "house.name": _("A lab's name has 1 to 200 characters."),
+    "house.zone": _("There is no time zone “%(zone)s”. They are written like Europe/Paris."),
     "claim.unknown": _("There is nothing like that in the calendar."),
     "allocation.unknown": _("There is nothing like that in the calendar."),
     "span.wrong": _("The end must come after the beginning."),
@@ -107,6 +112,18 @@ SENTENCES: dict[str, str] = {
     "colour.other_loaded": _("“%(loaded)s” is loaded, and “%(wanted)s” is wanted."),
     "spool.unknown": _("There is no such spool."),
     "certification.missing": _("It takes a certification for this: %(technology)s."),
+    # stock and prices
+    "material.code": _("A material's code has 1 to 40 letters, digits, + and -, as in PLA or PLA-CF."),
+    "material.code_taken": _("The lab has a material “%(material)s” already."),
+    "material.name": _("A material's name has 1 to 120 characters."),
+    "material.density": _("A density is more than 0 and at most %(most)s g/cm³."),
+    "spool.label": _("A spool's label has 1 to 60 characters."),
+    "spool.label_taken": _("There is a spool “%(label)s” already."),
+    "spool.colour": _("A colour's name has 1 to 40 characters."),
+    "spool.hex": _("A colour's code is written like #e8590c."),
+    "spool.grams": _("A spool holds more than 0 and at most %(most)s grams."),
+    "tariff.price": _("A price is 0 or more, and at most 100,000 euros."),
+    "tariff.step": _("A tariff counts in steps of one second to one day."),
     # jobs
     "job.unknown": _("There is no such job, or it is not yours."),
     "job.needs_member": _("A job belongs to a member; please sign in as one."),
@@ -116,11 +133,12 @@ SENTENCES: dict[str, str] = {
     # machines
     "machine.unknown": _("There is no such machine."),
     "machine.none_of_kind": _("The lab has no machine for this: %(technology)s."),
-    "machine.none_eligible": _("None of the %(machines)s machines can make this file."),
+    "machine.none_eligible": _("No machine of this kind can make this file."),
     "machine.not_eligible": _("This machine cannot take this job: %(reason)s"),
     "machine.out_of_service": _("%(machine)s is out of service."),
     "machine.no_device": _("%(machine)s is not connected to this server."),
     "machine.no_link": _("This machine is not connected to this server."),
+    "machine.other_model": _("The file was sliced for a %(wanted)s; this machine is a %(has)s."),
     "machine.other_nozzle": _("The file is for a nozzle of %(wanted_mm)s; the machine has %(has_mm)s."),
     "machine.busy": _("Something is running on this machine."),
     "machine.nothing_planned": _("Nothing is planned on this machine."),
@@ -130,6 +148,17 @@ SENTENCES: dict[str, str] = {
     "machine.wrong_one": _("This is not the machine it should be: %(said)s"),
     "machine.cannot": _("This machine cannot do that: %(said)s"),
     "machine.kind": _("This machine is of another kind than the file."),
+    "machine.name": _("A machine's name has 1 to 120 characters."),
+    "machine.name_taken": _("The lab has something called “%(name)s” already."),
+    "machine.device": _(
+        "A device's name has 1 to 40 small letters, digits, - and _, and begins with a letter or digit."
+    ),
+    "machine.device_taken": _("The device “%(device)s” belongs to %(machine)s already."),
+    "machine.model": _("A machine's model has at most 120 characters."),
+    "machine.bed": _("A machine reaches more than 0 and at most %(most)s mm along x, y and z."),
+    "machine.nozzle": _("A nozzle is more than 0 and at most %(most)s mm wide."),
+    "machine.heat": _("The most heat a machine allows is 0 to %(most)s °C."),
+    "machine.alone": _("A machine may run alone for 0 to %(most)s hours."),
     "bed.not_confirmed": _("Somebody must confirm that the bed is clear."),
     # runs
     "run.unknown": _("There is no such run."),
@@ -183,6 +212,7 @@ REMEDIES: dict[str, str] = {
     "job.too_many_drafts": _("Submit or discard some of them first."),
     "machine.none_eligible": _("The reasons below say what has to change."),
     "machine.none_of_kind": _("Ask the staff what can be done."),
+    "machine.other_model": _("Slice it again with the profile of that machine."),
     "machine.other_nozzle": _("Slice it again for the nozzle of the machine, or ask the staff to change it."),
     "machine.out_of_service": _("Wait until it is back, or choose another machine."),
     "machine.would_run_into": _("Start it afterwards, or on another machine."),
@@ -269,6 +299,7 @@ NOTICES: dict[str, str] = {
 SHORT: dict[str, str] = {
     "unknown": _("the reason is not known."),
     "machine.out_of_service": _("it is out of service."),
+    "machine.other_model": _("the file was sliced for another model."),
     "machine.other_nozzle": _("it has another nozzle."),
     "machine.kind": _("it is of another kind."),
     "certification.missing": _("it takes a certification."),
@@ -396,6 +427,29 @@ WORDS: dict[str, dict[str, str]] = {
         "bed_unsure": _("The machine made something else meanwhile. Look at the bed again, then start it."),
         "program_gone": _("Its file cannot be read any more. Send it again."),
         "no_link": _("This server has no connection to the machine any more."),
+        # What drivers and hosts write down themselves; whatever else a machine says stays as it said it.
+        "stopped: the machine was made safe": _("Stopped: the machine was made safe."),
+        "the firmware restarted in the middle of the program": _(
+            "The machine's electronics restarted in the middle of the program."
+        ),
+        "the host was told to end": _("The program that guards this machine was told to end."),
+        "the machine no longer knows of it": _("The machine no longer knows of it."),
+        "the print failed": _("The print failed."),
+        "interrupted: the driver ended its watch": _("The connection to the machine was lost."),
+        "interrupted: the driver failed": _("The connection to the machine was lost."),
+        "interrupted: the driver itself failed": _("The connection to the machine was lost."),
+        "interrupted: the port is gone": _("The machine was switched off or unplugged."),
+        "interrupted: the port was closed at its other end": _("The machine was switched off or unplugged."),
+        "the host died; heaters off by the guardian: targets read back as 0": _(
+            "The program that drove this machine died. The heaters were switched off; the machine confirmed it."
+        ),
+        "the host died; heaters off by the guardian: the port was closed at its other end": _(
+            "The program that drove this machine died, and the machine was gone: nobody confirmed that it is cold."
+        ),
+        "the host died; heaters off by the guardian: targets still set: no report came": _(
+            "The program that drove this machine died, and the machine did not answer: "
+            "nobody confirmed that it is cold."
+        ),
     },
     "why": {"outage": _("Out of service"), "other": _("Taken")},
 }
@@ -410,5 +464,6 @@ TITLES: dict[str, str] = {
     "refused": _("This cannot be done as it is"),
     "conflict": _("Something has changed meanwhile"),
     "machine": _("The machine does not do it"),
+    "not_set_up": _("Not set up yet"),
     "internal": _("Something broke on our side"),
 }
