@@ -210,7 +210,8 @@ def ask_cancel(uow: UnitOfWork, run_id: str) -> Run:
     if run.state is RunState.PREPARING:
         withdraw(uow, run_id, "")
     elif run.state in LIVE:
-        run.cancel_asked_at = run.cancel_asked_at or uow.now
+        if run.cancel_asked_at is None:
+            run.cancel_asked_at, run.cancel_asked_by_id = uow.now, uow.actor.member_id
         announce(uow, run)
     else:
         raise Conflict("run.already_ended")

@@ -79,6 +79,7 @@ class Run(Base):
     used_g: Mapped[float | None]
     detail: Mapped[str] = mapped_column(String(300), default="")
     cancel_asked_at: Mapped[datetime | None]
+    cancel_asked_by_id: Mapped[int | None]  # a member; no reference, so that a member can be erased later
     version: Mapped[int] = mapped_column(default=1)
 
     claim: Mapped[Claim] = relationship(lazy="joined")

@@ -59,14 +59,14 @@ def _take_from_spool(uow: UnitOfWork, run: Run) -> None:
 
 
 def _charge(uow: UnitOfWork, run: Run) -> None:
-    """A part that came out costs what was promised; a run its owner stopped costs its share; a failed or
+    """A part that came out costs what was promised; a run its owner stopped costs its share; one that staff stopped, a failed or
     interrupted one costs nothing: the machine's bad luck is the lab's."""
     promised = quotes.quote_of(uow, run.claim_id)
     if promised is None or run.claim.audience is None:
         return
     if run.state is RunState.SUCCEEDED:
         owed = promised
-    elif run.state is RunState.CANCELLED and run.cancel_asked_at is not None:
+    elif run.state is RunState.CANCELLED and run.cancel_asked_by_id == run.claim.member_id:
         owed = quotes.share(promised, _fraction(run))
     else:
         return

@@ -404,6 +404,17 @@ def test_who_stops_a_run_pays_the_part_that_was_made(lab: Lab) -> None:
     assert charged_cents(lab) == 34
 
 
+def test_a_run_that_staff_stop_costs_its_owner_nothing(lab: Lab) -> None:
+    job_id, run_id = running(lab)
+    with lab.database.begin(lab.staff) as uow:
+        attempts.ask_cancel(uow, run_id)
+    with lab.database.begin(lab.maker) as uow:
+        attempts.ask_cancel(uow, run_id)  # too late: it was stopped already
+    see(lab, run_id, DeviceState.IDLE, Outcome.CANCELLED, fraction=0.5)
+    assert state_of(lab, job_id)[0] is JobState.CANCELLED
+    assert charged_cents(lab) is None
+
+
 def test_a_machine_that_stops_by_itself_charges_nothing(lab: Lab) -> None:
     job_id, run_id = running(lab)
     see(lab, run_id, DeviceState.IDLE, Outcome.CANCELLED)
