@@ -268,3 +268,88 @@ def test_a_day_that_makes_no_sense_is_today(seat: Seat) -> None:
     desk.sign_in("maker")
     for day in ("", "yesterday", "0001-01-01", "9999-12-31", "2026-13-01"):
         assert "Tuesday 24 November 2026" in desk.get(f"/calendar?day={day}").text, day
+
+
+def test_a_job_in_review_has_no_tap_but_a_link_for_the_staff_to_decide(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    desk.sign_in("maker")
+    job_id = desk.submitted(material="PETG|orange")
+    _ask_the_staff(lab, job_id)
+    desk.sign_in("staff")
+    for machine in ("mk3", "ender"):
+        desk.post(f"/machines/{lab.resources[machine]}/clear")
+    text = desk.get("/floor").text
+    assert f'href="/jobs/{job_id}">The staff must look at this job first.' in text
+    assert 'class="tap"' not in text
+    assert "One job waits for your answer." in text
+    desk.sign_in("maker")
+    text = desk.get("/floor").text
+    assert "The staff must look" not in text
+    assert "waits for your answer" not in text
+
+
+def _ask_the_staff(lab: Lab, job_id: str) -> None:
+    with lab.database.begin() as uow:
+        from fablab.claims.jobs import use as jobs
+        from fablab.claims.jobs.models import JobState
+
+        jobs.get(uow, job_id).state = JobState.REVIEW
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("succeed", "“gear.gcode” is finished."),
+        ("fail", "“gear.gcode” has failed."),
+        ("cancel", "“gear.gcode” was stopped."),
+        ("interrupt", "“gear.gcode” was interrupted."),
+    ],
+)
+def test_the_bed_that_waits_says_how_its_run_ended(seat: Seat, lab: Lab, step: str, said: str) -> None:
+    desk, _ = seat
+    _end_the_gear(seat, lab, step)
+    assert said in desk.get(f"/machines/{lab.resources['mk3']}/card").text
+
+
+def _end_the_gear(seat: Seat, lab: Lab, step: str, detail: str = "") -> str:
+    job_id, run_id = run_the_gear(seat, lab)
+    lab.clock.advance(minutes=5)
+    with lab.database.begin() as uow:
+        from fablab.runs import attempts
+
+        attempts.turn(uow, attempts.get(uow, run_id), step, detail)
+    seat[1]["mk3"].show(DeviceState.IDLE)
+    return job_id
+
+
+def test_a_machine_back_in_service_names_no_run_of_before(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    _end_the_gear(seat, lab, "succeed")
+    mk3 = lab.resources["mk3"]
+    lab.clock.advance(minutes=5)
+    desk.post(f"/machines/{mk3}/out-of-service", reason="Nozzle")
+    text = desk.post(f"/machines/{mk3}/back", htmx=True).text
+    assert "is-awaiting_clear" in text
+    assert "gear.gcode” is" not in text
+    assert "Something may be on the bed." in text
+
+
+def test_a_stopped_job_says_that_nothing_is_charged_and_why_in_french(seat: Seat, lab: Lab) -> None:
+    desk, _ = seat
+    job_id = _end_the_gear(seat, lab, "cancel", "stopped: the machine was made safe")
+    desk.sign_in("maker", language="fr")
+    text = desk.get(f"/jobs/{job_id}").text
+    assert "<p>Rien n’est facturé.</p>" in text
+    assert "Ce que cela coûtera" not in text
+    assert "la machine a été mise en sécurité." in text
+    assert "Passés" in desk.get("/jobs").text
+
+
+def test_the_demo_says_how_fast_its_mocks_are_and_a_real_lab_does_not(lab: Lab, tmp_path: Path) -> None:
+    from web.demo.run import SPEED
+
+    said = f"mock machines run {SPEED} times as fast"
+    for demo in (True, False):
+        with browser(lab, tmp_path, demo=demo) as (desk, _):
+            desk.sign_in("maker")
+            assert (said in desk.get("/floor").text) is demo

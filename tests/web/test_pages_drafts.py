@@ -11,7 +11,7 @@ import pytest
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import JobState
 from fablab.people.models import Member, Role
-from tests.lab import Lab
+from tests.lab import SAMPLES, Lab
 from tests.web.page_rig import Browser, browser, until
 
 
@@ -196,5 +196,30 @@ def test_a_partner_may_look_and_not_send(desk: Browser, lab: Lab) -> None:
         uow.session.get_one(Member, lab.actors["other"].member_id).role = Role.PARTNER
     desk.sign_in("other")
     assert desk.get("/floor").status_code == 200
+    page = desk.get("/jobs").text
+    assert 'id="drop"' not in page
+    assert "not send files" in page
     answer = desk.drop()
     assert answer.status_code == 403
+
+
+def test_a_laser_draft_asks_for_no_filament_and_has_no_layers(desk: Browser) -> None:
+    desk.drop((SAMPLES / "box_side_laser.nc").read_bytes(), "box.nc")
+    job_id = until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+    text = desk.fragment(f"/drafts/{job_id}").text
+    assert "Material and colour" not in text
+    assert "Layers" not in text
+
+
+def test_the_price_says_why_it_counts_more_time_than_the_file_takes(desk: Browser) -> None:
+    text = desk.fragment(f"/drafts/{desk.draft()}").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"3\d min count as 1 h: a begun step counts whole", text)
+
+
+def test_a_refusal_names_its_line_once(desk: Browser) -> None:
+    desk.drop(b"G28\nG1 X10 Y10 F3000\nM502\nG1 X20 E5\n" * 5, "odd.gcode")
+    job_id = until(lambda: desk.found(r'id="form-([^"]+)"', "/jobs"))
+    text = desk.fragment(f"/drafts/{job_id}").text
+    assert "(line 3)" in text
+    assert ">line 3<" not in text
+    assert "No machine of this kind can make this file." in text
