@@ -53,7 +53,10 @@ STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "program.too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "upload.not_multipart": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "house.missing": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+#: Codes whose heading says more than that of their class.
+KIND_OF_CODE: Mapping[str, str] = {"house.missing": "not_set_up"}
 #: What the wire says -> status and code.
 DEVICE: tuple[tuple[type[DeviceError], HTTPStatus, str], ...] = (
     (LinkLost, HTTPStatus.SERVICE_UNAVAILABLE, "machine.no_answer"),
@@ -139,7 +142,7 @@ def problem_of(error: LabError, words: Words, request_id: str = "") -> Problem:
     detail = " ".join(dict.fromkeys(r.detail for r in refusals)) if refusals else words.error(error)
     return Problem(
         type=f"/problems/{error.code}",
-        title=words.title(kind),
+        title=words.title(KIND_OF_CODE.get(error.code, kind)),
         status=int(STATUS_OF_CODE.get(error.code, status)),
         detail=detail,
         code=error.code,
