@@ -59,8 +59,8 @@ def _take_from_spool(uow: UnitOfWork, run: Run) -> None:
 
 
 def _charge(uow: UnitOfWork, run: Run) -> None:
-    """A part that came out costs what was promised; a run its owner stopped costs its share; one that staff stopped, a failed or
-    interrupted one costs nothing: the machine's bad luck is the lab's."""
+    """A part that came out costs what was promised; a run its owner stopped costs its share; one that staff stopped,
+    that failed or was interrupted costs nothing: the machine's bad luck is the lab's."""
     promised = quotes.quote_of(uow, run.claim_id)
     if promised is None or run.claim.audience is None:
         return
