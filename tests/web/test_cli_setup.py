@@ -62,7 +62,7 @@ def test_the_way_of_the_readme_ends_in_a_lab_that_is_well(tmp_path: Path) -> Non
         "awaiting_clear",
         None,
     )
-    assert (machine["nozzle_mm"], machine["max_nozzle_c"], machine["max_bed_c"]) == (0.4, 300, 120)
+    assert (machine["nozzle_mm"], machine["max_nozzle_c"], machine["max_bed_c"]) == (0.4, 250, 100)
     spool = ("PLA-01", "--material", "PLA", "--colour", "orange", "--grams", "1000", "--on", "ada")
     stocked = said(fablab(lab, "spool", "add", *spool, "--json"))
     assert (stocked["hex"], stocked["on"]) == ("#e8590c", "Ada")

@@ -146,8 +146,8 @@ def machine() -> None:
 @click.option("--bed", "bed_mm", type=Bed(), required=True, help="what it reaches, in mm: 250x210x210")
 @click.option("--nozzle", "nozzle_mm", type=float, help="in mm; 0.4 for fdm unless said")
 @click.option("--model", default="")
-@click.option("--nozzle-max", type=float, help="°C that files may ask of the nozzle; 300 for fdm unless said")
-@click.option("--bed-max", type=float, help="°C that files may ask of the bed; 120 for fdm unless said")
+@click.option("--nozzle-max", type=float, help="°C that files may ask of the nozzle; 250 for fdm unless said, which a PTFE-lined hot end bears")
+@click.option("--bed-max", type=float, help="°C that files may ask of the bed; 100 for fdm unless said")
 @click.option(
     "--alone", type=float, default=0, show_default=True, help="hours it may run while nobody is there"
 )
@@ -175,7 +175,7 @@ def add_machine(
     """Add a machine; files are checked against its bed, nozzle and heat."""
     settings = load_settings(data_dir=data, database_url=database_url, devices=devices)
     kind = Technology(technology)
-    usual = (0.4, 300.0, 120.0) if kind is Technology.FDM else (None, 0.0, 0.0)
+    usual = (0.4, 250.0, 100.0) if kind is Technology.FDM else (None, 0.0, 0.0)
     with _lab(settings) as database, database.begin() as uow:
         house.house(uow)
         row = setup.add_machine(
