@@ -146,7 +146,8 @@ def machine() -> None:
 @click.option("--bed", "bed_mm", type=Bed(), required=True, help="what it reaches, in mm: 250x210x210")
 @click.option("--nozzle", "nozzle_mm", type=float, help="in mm; 0.4 for fdm unless said")
 @click.option("--model", default="")
-@click.option("--nozzle-max", type=float, help="°C that files may ask of the nozzle; 250 for fdm unless said, which a PTFE-lined hot end bears")
+# 250 °C is what a PTFE-lined hot end bears; more has to be said by somebody who knows the machine.
+@click.option("--nozzle-max", type=float, help="°C that files may ask of the nozzle; 250 for fdm unless said")
 @click.option("--bed-max", type=float, help="°C that files may ask of the bed; 100 for fdm unless said")
 @click.option(
     "--alone", type=float, default=0, show_default=True, help="hours it may run while nobody is there"
