@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -17,15 +15,11 @@ from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import Allocation, Claim, ClaimState
 from fablab.device import (
-    Capability,
     DeviceRefused,
     DeviceState,
-    Identity,
     LinkLost,
-    LinkState,
     Outcome,
     Progress,
-    Safety,
     Status,
 )
 from fablab.money.models import Charge
@@ -35,57 +29,7 @@ from fablab.runs import attempts
 from fablab.runs.models import Run, RunState
 from scheduler.dispatch import Dispatcher
 from tests.lab import GEAR, Lab
-
-
-class HandLink:
-    """A link whose statuses the test gives by hand."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self.name = name
-        self.capabilities = frozenset(Capability)
-        self.state = LinkState.ONLINE
-        self.reason = ""
-        self.identity: Identity | None = Identity(firmware="test")
-        self.age_s: float | None = 0.0
-        self.sent: list[tuple[str, ...]] = []
-        self.answer: Exception | None = None
-        self._lab = lab
-        self._queue: asyncio.Queue[Status] = asyncio.Queue()
-        self.status = Status(at=lab.clock.now(), state=DeviceState.IDLE)
-
-    def begin(self) -> None:
-        self._queue.put_nowait(self.status)
-
-    async def close(self) -> None: ...
-
-    def retry(self) -> None: ...
-
-    def say(self, state: DeviceState, progress: Progress | None = None, message: str = "") -> None:
-        self.status = Status(at=self._lab.clock.now(), state=state, progress=progress, message=message)
-        self._queue.put_nowait(self.status)
-
-    async def subscribe(self) -> AsyncIterator[Status]:
-        while True:
-            yield await self._queue.get()
-
-    async def start(self, program: Path, token: str, deadline: datetime) -> None:
-        assert program.exists()
-        self.sent.append(("start", token))
-        if self.answer is not None:
-            raise self.answer
-
-    async def pause(self) -> None:
-        self.sent.append(("pause",))
-
-    async def resume(self) -> None:
-        self.sent.append(("resume",))
-
-    async def cancel(self) -> None:
-        self.sent.append(("cancel",))
-
-    async def make_safe(self) -> Safety:
-        self.sent.append(("make_safe",))
-        return Safety.CONFIRMED
+from tests.scheduler.hand_link import HandLink, eventually
 
 
 class Floor:
@@ -93,7 +37,7 @@ class Floor:
 
     def __init__(self, lab: Lab, first: Status | None = None) -> None:
         self.lab = lab
-        self.link = HandLink(lab, "mk3")
+        self.link = HandLink(lab.clock, "mk3")
         self.link.status = first or self.link.status
         self.dispatcher = Dispatcher(lab.database, {"mk3": self.link}, lab.intake.store.path, lab.clock)
         self.mk3 = lab.resources["mk3"]
@@ -125,17 +69,6 @@ class Floor:
 def receive(lab: Lab) -> str:
     with GEAR.open("rb") as stream:
         return lab.intake.receive(lab.maker, iter(lambda: stream.read(65536), b""), "gear.gcode").id
-
-
-async def eventually(look, within_s: float = 10.0):  # type: ignore[no-untyped-def]
-    deadline = asyncio.get_running_loop().time() + within_s
-    while True:
-        found = await asyncio.to_thread(look)
-        if found is not None:
-            return found
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError("it did not happen in time")
-        await asyncio.sleep(0.02)
 
 
 def mine(run: Run, fraction: float = 0.5, outcome: Outcome | None = None) -> Progress:
