@@ -33,6 +33,9 @@ HORIZON = timedelta(days=35)
 PLAN_AT = 0.60  # the quantile of a duration that the plan counts with
 MINUTE = timedelta(minutes=1)
 
+#: A machine with another nozzle than the file asks for is not eligible at all, so the plan never pays for a change.
+ANY_NOZZLE = 0
+
 #: Weight of a claim by its priority, for tardiness.
 WEIGHTS: Mapping[int, float] = {-1: 0.5, 0: 1.0, 1: 3.0}
 
@@ -162,7 +165,7 @@ def family_of(claim: Claim | Held) -> Family | None:
     return Family(
         material=claim.material_id,
         colour=colour_number(claim.colour),
-        nozzle=round((claim.nozzle_mm or 0.0) * 1000),
+        nozzle=ANY_NOZZLE,
     )
 
 
@@ -181,7 +184,7 @@ def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tupl
         loaded = Family(
             material=machine.spool.material_id,
             colour=colour_number(machine.spool.colour),
-            nozzle=round((machine.nozzle_mm or 0.0) * 1000),
+            nozzle=ANY_NOZZLE,
         )
     return Machine(
         index=number,

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
+from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import Claim
 from fablab.places import house
 from fablab.places.models import HoursException, HoursKind, HoursRule, Machine, Resource
 from scheduler.durations import learn
 from scheduler.problem import Family, Piece, Presence, Problem, faults
 from scheduler.problem import Machine as Lane
-from scheduler.sight import HORIZON, MINUTE, Sight, colour_number, family_of, look
+from scheduler.sight import ANY_NOZZLE, HORIZON, MINUTE, Sight, colour_number, family_of, look
 from tests.lab import TUESDAY, Lab, analysed, submitted
 
 DAY_MIN = 24 * 60
@@ -102,7 +103,7 @@ def test_a_machine_is_what_its_row_says(lab: Lab) -> None:
     assert (mk3.unattended_max_min, ender.unattended_max_min) == (14 * 60, 0)
     assert mk3.loads is not None
     assert laser.loads is None
-    assert mk3.loaded == Family(material=2, colour=colour_number("orange"), nozzle=400)
+    assert mk3.loaded == Family(material=2, colour=colour_number("orange"), nozzle=ANY_NOZZLE)
     assert ender.loaded is None
     assert (room.loads, room.unattended_max_min) == (None, 0)
     sight = seen(lab)
@@ -196,3 +197,12 @@ def test_a_room_is_free_at_once_and_a_bed_nobody_comes_to_never(lab: Lab) -> Non
     mk3 = sight.index[lab.resources["mk3"]]
     assert sight.free_at(mk3, 900) == sight.problem.horizon_min
     assert sight.free_at(mk3, sight.problem.horizon_min + 9) == sight.problem.horizon_min + 9
+
+
+def test_a_file_that_names_no_nozzle_needs_no_nozzle_changed(lab: Lab) -> None:
+    """Minutes of set-up on a machine that has the file's material loaded already."""
+    job_id = submitted(lab, wishes=Wishes(material="PETG"))
+    with lab.database.read() as uow:
+        (held,) = uow.session.get_one(Claim, job_id).allocations
+        assert held.resource_id == lab.resources["mk3"]
+        assert held.run_start_at - held.start_at <= timedelta(minutes=15)
