@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
-from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import Claim
 from fablab.places import house
 from fablab.places.models import HoursException, HoursKind, HoursRule, Machine, Resource
@@ -201,7 +200,7 @@ def test_a_room_is_free_at_once_and_a_bed_nobody_comes_to_never(lab: Lab) -> Non
 
 def test_a_file_that_names_no_nozzle_needs_no_nozzle_changed(lab: Lab) -> None:
     """Minutes of set-up on a machine that has the file's material loaded already."""
-    job_id = submitted(lab, wishes=Wishes(material="PETG"))
+    job_id = submitted(lab, analysed(material="PETG", nozzle_mm=None))
     with lab.database.read() as uow:
         (held,) = uow.session.get_one(Claim, job_id).allocations
         assert held.resource_id == lab.resources["mk3"]
