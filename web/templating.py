@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,8 +128,3 @@ def asset_version(folder: Path = STATIC) -> str:
             stat = path.stat()
             digest.update(f"{path.relative_to(folder)}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:12]
-
-
-def lab_of(row: Mapping[str, object] | None) -> Lab:
-    found = row or {}
-    return Lab(name=str(found.get("name", "FabLab")), synthetic=bool(found.get("synthetic", False)))

@@ -15,7 +15,3 @@ def cents(amount: float) -> int:
 def steps_of(value_s: float, step_s: int) -> int:
     """How many whole price steps a duration fills; a begun step counts."""
     return max(0, math.ceil(value_s / step_s - 1e-9))
-
-
-def metres(length_mm: float) -> float:
-    return length_mm / 1000.0

@@ -14,7 +14,6 @@ from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim
 from fablab.money import quotes
 from fablab.money.models import Charge, QuoteRow
-from fablab.people.models import Member
 from fablab.runs.models import LIVE, Run
 
 
@@ -45,11 +44,6 @@ def in_review(uow: UnitOfWork) -> list[JobWhole]:
     """What waits for staff to look at, oldest first."""
     query = select(Job).where(Job.state == JobState.REVIEW).order_by(Job.submitted_at)
     return _whole(uow, list(uow.session.scalars(query).unique()))
-
-
-def member_name(uow: UnitOfWork, member_id: int) -> str:
-    member = uow.session.get(Member, member_id)
-    return member.name if member is not None else ""
 
 
 def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:

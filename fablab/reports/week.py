@@ -12,7 +12,6 @@ from fablab.base.errors import NotFound
 from fablab.base.intervals import Intervals
 from fablab.claims import calendar
 from fablab.claims.models import Allocation
-from fablab.people.access import Right, allows
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from fablab.runs.models import LIVE, Run
@@ -62,8 +61,3 @@ def live_run(uow: UnitOfWork, row: Allocation) -> Run | None:
     """The run that stands on it now."""
     run = uow.session.get(Run, row.run_id) if row.run_id is not None else None
     return run if run is not None and run.state in LIVE else None
-
-
-def may_read(uow: UnitOfWork, row: Allocation) -> bool:
-    """Whether this actor may know whose it is and what it is for; everybody else sees that it is taken."""
-    return row.claim.member_id == uow.actor.member_id or allows(uow.actor, Right.SEE_ALL)
