@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.config import DeviceConfig, ManualOptions, MarlinOptions, OctoPrintOptions
+from drivers.config import DeviceConfig, ManualOptions, MarlinOptions, OctoPrintOptions, SerialOptions
 from drivers.host import HostedDevice
 from drivers.manual import Manual
 from drivers.marlin import Marlin
@@ -95,4 +95,4 @@ def build(
 
 def port_of(config: DeviceConfig) -> str:
     """The serial port; empty for machines that have none."""
-    return config.options.port if isinstance(config.options, MarlinOptions) else ""
+    return config.options.port if isinstance(config.options, SerialOptions) else ""

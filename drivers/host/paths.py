@@ -33,14 +33,22 @@ class HostPaths:
     @property
     def socket(self) -> Path:
         """In the folder; when that is too long for a socket's name, a short name in the runtime folder."""
-        plain = self.folder / f"{self.name}.sock"
+        return self._socket("sock")
+
+    @property
+    def control(self) -> Path:
+        """Where the machine's mock, if it is one, takes faults and other wishes."""
+        return self._socket("control")
+
+    def _socket(self, ending: str) -> Path:
+        plain = self.folder / f"{self.name}.{ending}"
         if len(os.fsencode(plain)) <= _SUN_PATH_BYTES:
             return plain
-        pointer = self.folder / f"{self.name}.sock.path"
+        pointer = self.folder / f"{self.name}.{ending}.path"
         if pointer.exists():
             return Path(pointer.read_text().strip())
         digest = hashlib.sha256(os.fsencode(plain)).hexdigest()[:20]
-        return runtime_dir() / f"{digest}.sock"
+        return runtime_dir() / f"{digest}.{ending}"
 
     @property
     def journal(self) -> Path:
@@ -65,9 +73,11 @@ class HostPaths:
     def prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        if self.socket.parent != self.folder:
-            _private(self.socket.parent)
-            (self.folder / f"{self.name}.sock.path").write_text(f"{self.socket}\n")
+        for ending in ("sock", "control"):
+            socket = self._socket(ending)
+            if socket.parent != self.folder:
+                _private(socket.parent)
+                (self.folder / f"{self.name}.{ending}.path").write_text(f"{socket}\n")
 
 
 def runtime_dir() -> Path:
