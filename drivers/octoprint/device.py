@@ -18,9 +18,10 @@ import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from drivers.http import NotThere
 from drivers.octoprint import follow, push, wire
 from drivers.octoprint.follow import Seen
-from drivers.octoprint.rest import NotThere, Rest
+from drivers.octoprint.rest import Rest
 from drivers.octoprint.safety import make_safe
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from drivers.http import plain as plain
 from fablab.device import DeviceState
 
 FOLDER: Final = "fablab"  # our uploads live in a folder of their own, which is all that tidying ever touches
@@ -231,8 +232,3 @@ def newest_heat(temps: Iterable[Mapping[str, Any]]) -> dict[str, float]:
         if heat := heat_of(reading):
             return heat
     return {}
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """A machine's words made safe to show: one line, printable, bounded."""
-    return "".join(c if c.isprintable() else " " for c in text[:limit]).strip()
