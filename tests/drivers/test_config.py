@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from drivers.config import (
+    Camera,
     ConfigError,
     DeviceConfig,
     ManualOptions,
     MarlinOptions,
+    MoonrakerOptions,
     OctoPrintOptions,
+    PrusaLinkOptions,
     Secret,
     load,
     parse,
@@ -209,3 +213,70 @@ def _is_toml(line: str) -> bool:
         return False
     tomllib.loads(line.removeprefix("# "))
     return True
+
+
+def test_every_driver_but_manual_has_a_mock_that_brings_its_own_address() -> None:
+    for driver in ("marlin", "grbl", "octoprint", "moonraker", "prusalink"):
+        device = only(f'[devices.a]\ndriver = "{driver}"\nmock = true\nfaults = ["busy:60@300"]')
+        assert (device.mock, device.faults) == (True, ("busy:60@300",))
+        assert not getattr(device.options, "url", "")
+        assert not getattr(device.options, "port", "")
+
+
+def test_a_moonraker_needs_no_key_and_a_prusalink_exactly_one_way_in(tmp_path: Path) -> None:
+    url = 'url = "http://voron.local:7125/"\n'
+    moonraker = only(f'[devices.a]\ndriver = "moonraker"\n{url}').options
+    assert moonraker == MoonrakerOptions(url="http://voron.local:7125")
+    digest = only(f'[devices.a]\ndriver = "prusalink"\n{url}password_env = "P"', P="secret").options
+    assert digest == PrusaLinkOptions(url="http://voron.local:7125", user="maker", password=Secret("secret"))
+    keyed = only(f'[devices.a]\ndriver = "prusalink"\n{url}api_key = "K"').options
+    assert keyed == PrusaLinkOptions(url="http://voron.local:7125", api_key=Secret("K"))
+    for both in ("", 'password = "p"\napi_key = "k"'):
+        with pytest.raises(ConfigError, match="give either password_file"):
+            only(f'[devices.a]\ndriver = "prusalink"\n{url}{both}')
+    with pytest.raises(ConfigError, match="user: must be plain ASCII"):
+        only(f'[devices.a]\ndriver = "prusalink"\n{url}password = "p"\nuser = "a:b"')
+
+
+CAMERA = '[cameras]\nhosts = ["octopi.local", "[fe80::1]"]\n[devices.o]\ndriver = "manual"\n'
+
+
+def test_a_camera_may_only_stand_on_an_allowed_host() -> None:
+    device = only(CAMERA + 'camera = { snapshot = "http://octopi.local/webcam/?action=snapshot" }')
+    assert device.camera == Camera(snapshot="http://octopi.local/webcam/?action=snapshot")
+    assert only(CAMERA + 'camera = { stream = "http://[fe80::1]:8080/s" }').camera is not None
+    with pytest.raises(ConfigError, match=r"camera: 10\.0\.0\.9 is not among the hosts of \[cameras\]"):
+        only(CAMERA + 'camera = { snapshot = "http://10.0.0.9/" }')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (CAMERA + "camera = {}", "names no picture"),
+        (CAMERA + 'camera = { snapshot = "http://u:secret@octopi.local/" }', "without user or password"),
+        (CAMERA + 'camera = { stream = "http://[fe80/" }', "is not among the hosts"),
+        ('[cameras]\nhosts = ["http://octopi.local"]', "list of host names"),
+        ('[cameras]\nurl = "x"', "unknown key"),
+        ("cameras = 3", "must be a table"),
+        ('[devices.a]\ndriver = "manual"\nmock = true', "has no mock"),
+        ('[devices.a]\ndriver = "marlin"\nport = "/dev/a"\nfaults = ["reset"]', "only a mock fails"),
+        ('[devices.a]\ndriver = "marlin"\nmock = true\nfaults = ["a b"]', "is not KIND"),
+        ('[devices.a]\ndriver = "octoprint"\nmock = true\nurl = "http://a"', "a mock brings its own"),
+        ('[devices.a]\ndriver = "octoprint"\napi_key = "k"', "url: missing"),
+        ('[devices.a]\ndriver = "grbl"\nport = "socket://a:1"', "over its own cable only"),
+        ('[devices.a]\ndriver = "marlin"\nport = "tcp://a:1"', "is not socket://HOST:PORT"),
+    ],
+)
+def test_more_mistakes_are_named(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        parse(text, HERE, environ={})
+    assert "secret" not in str(caught.value)
+
+
+def test_one_remote_port_or_server_has_one_machine() -> None:
+    two = '[devices.a]\ndriver = "marlin"\nport = "socket://pi:23"\n[devices.b]\ndriver = "marlin"\n'
+    with pytest.raises(ConfigError, match=r"\[devices\.a\] and \[devices\.b\]: port: both name pi:23"):
+        parse(two + 'port = "rfc2217://PI:23"', HERE)
+    two = '[devices.a]\ndriver = "moonraker"\nurl = "http://v/"\n[devices.b]\ndriver = "octoprint"\n'
+    with pytest.raises(ConfigError, match="url: both name http://v"):
+        parse(two + 'url = "http://V"\napi_key = "k"', HERE)

@@ -59,4 +59,4 @@ def test_the_port_is_known_for_serial_machines_only(tmp_path: Path) -> None:
 
 
 def test_every_driver_that_can_be_configured_can_be_made() -> None:
-    assert set(registry.DRIVERS) == set(config._KEYS)
+    assert set(registry.DRIVERS) == set(config.KEYS)
