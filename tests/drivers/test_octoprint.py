@@ -172,14 +172,14 @@ async def test_a_model_that_may_not_be_read_stays_empty(server: MockOctoPrint) -
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault.CUT, LinkLost),
-        (Fault.GARBLED, LinkLost),
-        (Fault.BUSY, LinkLost),
+        (Fault.HALF_ANSWER, LinkLost),
+        (Fault.GARBAGE, LinkLost),
+        (Fault.HTTP_503, LinkLost),
         (Fault.DROPPED, LinkLost),
         (Fault.ENDLESS, LinkLost),
         (Fault.PACKED, LinkLost),
-        (Fault.SILENT, DeviceTimeout),
-        (Fault.DRIPPING, DeviceTimeout),
+        (Fault.TIMEOUT, DeviceTimeout),
+        (Fault.TRICKLE, DeviceTimeout),
     ],
 )
 async def test_a_damaged_or_missing_answer_is_a_lost_link(
@@ -193,7 +193,7 @@ async def test_a_damaged_or_missing_answer_is_a_lost_link(
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(Fault.FORBIDDEN, Misfit), (Fault.BUSY, LinkLost), (Fault.DROPPED, LinkLost), (Fault.SILENT, LinkLost)],
+    [(Fault.FORBIDDEN, Misfit), (Fault.HTTP_503, LinkLost), (Fault.DROPPED, LinkLost), (Fault.TIMEOUT, LinkLost)],
 )
 async def test_a_push_socket_that_does_not_open_is_told_as_what_it_is(
     server: MockOctoPrint, fault: Fault, error: type[Exception]
@@ -516,7 +516,7 @@ async def test_a_failure_to_tidy_does_not_fail_the_start(
     server: MockOctoPrint, device: OctoPrint, short: Path
 ) -> None:
     server.files |= {f"fablab/lab-old{n}.gcode": Stored(content=b"", date=float(n)) for n in range(8)}
-    server.fault(Fault.BUSY, "DELETE ")
+    server.fault(Fault.HTTP_503, "DELETE ")
     await device.start(short, "r1")
     assert server.starts == 1
 
@@ -720,6 +720,6 @@ async def test_a_cancel_that_comes_too_late_does_not_keep_the_heaters_on(
     server: MockOctoPrint, device: OctoPrint, long: Path
 ) -> None:
     await device.start(long, "r1")
-    server.fault(Fault.CONFLICT, "POST /api/job")
+    server.fault(Fault.CONFLICT_STORM, "POST /api/job")
     server.before("POST /api/job", lambda: server.finish())
     assert await device.make_safe() is Safety.CONFIRMED

@@ -412,7 +412,7 @@ async def test_a_cancel_that_overtakes_the_command_to_begin_still_stops(
     asked: list[asyncio.Task[None]] = []
 
     def overtake() -> None:
-        server.fault(Fault.CONFLICT, "POST /api/job")  # nothing runs yet that could be cancelled
+        server.fault(Fault.CONFLICT_STORM, "POST /api/job")  # nothing runs yet that could be cancelled
         asked.append(asyncio.create_task(octoprint.cancel()))
 
     server.before("POST /api/files/local/fablab/lab-r1.gcode", overtake)
