@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fablab.device import DeviceState, Status
+from fablab.runs.stops import Stopped
 
 COOL_AFTER = timedelta(seconds=20)  # parking, and a driver's own cooling, come first
 COOL_TRIES = 3
@@ -23,6 +24,8 @@ class Care:
 
     stopped_at: datetime | None = None  # the last stop that somebody asked for ...
     stop_open: bool = False  # ... and the machine has not confirmed
+    told: Stopped | None = None  # what the screens say of it, until somebody has acknowledged it
+    unwritten: bool = False  # the database does not have it yet
     ended_at: datetime | None = None
     tries: int = 0
     token: str = ""  # of the program that was looked up last,
@@ -31,7 +34,7 @@ class Care:
 
     @property
     def is_open(self) -> bool:
-        return self.stop_open or self.ended_at is not None
+        return self.stop_open or self.unwritten or self.ended_at is not None
 
     def stopped_since(self, prepared_at: datetime) -> bool:
         """A stop takes back every tap made before it."""

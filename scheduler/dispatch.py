@@ -11,26 +11,23 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from fablab.base.clock import Clock
 from fablab.base.database import SYSTEM, Actor, Database, UnitOfWork
-from fablab.base.errors import Conflict, LabError, NotFound
+from fablab.base.errors import Conflict, LabError, NotFound, Refusal, Refused
 from fablab.base.events import Event
-from fablab.claims import calendar
-from fablab.claims.models import Claim
 from fablab.device import (
     Capability,
     DeviceError,
     DeviceRefused,
     DeviceState,
-    Identity,
     LinkLost,
     LinkState,
     Safety,
@@ -38,12 +35,17 @@ from fablab.device import (
 )
 from fablab.people.access import Right, require
 from fablab.places import house
-from fablab.runs import attempts
+from fablab.runs import attempts, stops
 from fablab.runs.models import RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
 from scheduler import planner
 from scheduler.aftercare import Care, Cooling, cooling, is_moving
+from scheduler.hands import start_now
+from scheduler.live import Live, begun, remember
+from scheduler.port import MachineLink
 from scheduler.sight import look
+
+__all__ = ["Dispatcher", "MachineLink", "start_now"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,50 +57,6 @@ WRITE_PAUSE_S = 0.2  # between two writes of one machine's watcher, whatever it 
 CANCEL_AGAIN_S = 5.0
 UNLINKED_EVERY_S = 30.0
 TRUST_FRACTION = 0.05  # below this part done, a device's own guess of what remains is worth nothing
-
-
-class MachineLink(Protocol):
-    """What the dispatcher needs of a link; `drivers.link.Link` is one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def capabilities(self) -> frozenset[Capability]: ...
-    @property
-    def state(self) -> LinkState: ...
-    @property
-    def status(self) -> Status: ...
-    @property
-    def age_s(self) -> float | None: ...
-
-    reason: str
-    identity: Identity | None
-
-    def begin(self) -> None: ...
-    async def close(self) -> None: ...
-    def retry(self) -> None: ...
-    def subscribe(self) -> AsyncIterator[Status]: ...
-    async def start(self, program: Path, token: str, deadline: datetime) -> None: ...
-    async def pause(self) -> None: ...
-    async def resume(self) -> None: ...
-    async def cancel(self) -> None: ...
-    async def make_safe(self) -> Safety: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """What is remembered of a live run between two looks at the database."""
-
-    id: str
-    claim_id: str
-    program_sha256: str
-    state: RunState
-    state_at: datetime
-    unseen_since: datetime | None
-    prepared_at: datetime
-    deadline_at: datetime
-    cancel_asked: bool
-    started_at: datetime | None
 
 
 class Dispatcher:
@@ -125,7 +83,8 @@ class Dispatcher:
         self._wake: dict[int, asyncio.Event] = {}
         self._judging: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._care: defaultdict[int, Care] = defaultdict(Care)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[int, tuple[asyncio.Task[None], ...]] = {}
+        self._unlinked: asyncio.Task[None] | None = None
         self._unlinked_every_s = unlinked_every_s
         # Threads of its own: a database that hangs must not take those that a stop needs to find its machine.
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="dispatch")
@@ -146,20 +105,50 @@ class Dispatcher:
 
         self._unsubscribe = self.database.bus.subscribe(hear)
         await self._reload()
-        for resource_id, link in self.links.items():
-            link.begin()
-            self._tasks.append(
-                asyncio.create_task(self._follow(resource_id, link), name=f"follow {link.name}")
-            )
-            self._tasks.append(asyncio.create_task(self._drive(resource_id, link), name=f"drive {link.name}"))
-        self._tasks.append(asyncio.create_task(self._see_to_unlinked(), name="machines without a link"))
+        for resource_id, stopped in (await self._in_thread(self._read_stops)).items():
+            self._care[resource_id].told = stopped
+        for resource_id in self.links:
+            self._attend(resource_id)
+        self._unlinked = asyncio.create_task(self._see_to_unlinked(), name="machines without a link")
+
+    def _attend(self, resource_id: int) -> None:
+        link = self.links[resource_id]
+        link.begin()
+        self._tasks[resource_id] = (
+            asyncio.create_task(self._follow(resource_id, link), name=f"follow {link.name}"),
+            asyncio.create_task(self._drive(resource_id, link), name=f"drive {link.name}"),
+        )
+
+    async def add(self, device: str, link: MachineLink) -> int:
+        """One machine more, from now on. Returns which; raises `NotFound` while no machine's row names the device."""
+        devices = await self._in_thread(self._devices)
+        resource_id = next((key for key, name in devices.items() if name == device), None)
+        if resource_id is None:
+            raise NotFound("machine.no_device", machine=device)
+        if resource_id in self.links:
+            raise Conflict("machine.device_taken", device=device, machine=self.links[resource_id].name)
+        self._by_device[device] = link
+        self.links[resource_id] = link
+        self._wake[resource_id] = asyncio.Event()
+        await self._reload(resource_id)
+        self._attend(resource_id)
+        return resource_id
+
+    async def remove(self, device: str) -> None:
+        """Watch it no more; the machine goes on with what it does. A run on it ends as one without a link does."""
+        link = self._by_device.pop(device, None)
+        found = [key for key, known in self.links.items() if known is link]
+        for resource_id in found:
+            del self.links[resource_id]
+            await _end(self._tasks.pop(resource_id, ()))
+        if link is not None:
+            await link.close()
 
     async def close(self) -> None:
         """Stop watching; machines go on with what they do."""
         self._unsubscribe()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        every = [task for pair in self._tasks.values() for task in pair]
+        await _end([*every, *([self._unlinked] if self._unlinked else [])])
         self._tasks.clear()
         await asyncio.gather(*(link.close() for link in self.links.values()))
         self._threads.shutdown(wait=False)
@@ -254,7 +243,11 @@ class Dispatcher:
 
     def _read_live(self) -> dict[int, Live]:
         with self.database.read() as uow:
-            return {run.resource_id: _live(uow, run) for run in attempts.all_live(uow)}
+            return {run.resource_id: remember(uow, run) for run in attempts.all_live(uow)}
+
+    def _read_stops(self) -> dict[int, stops.Stopped]:
+        with self.database.read() as uow:
+            return stops.unseen(uow)
 
     # -- acting ----------------------------------------------------------------------------------------------
 
@@ -270,6 +263,7 @@ class Dispatcher:
             wake.clear()
             await self._guarded(link.name, self._reload(resource_id))
             await self._guarded(link.name, self._stop_again(resource_id, link))
+            await self._guarded(link.name, self._write_stop(resource_id))
             live = self._live.get(resource_id)
             if live is not None:
                 await self._guarded(link.name, self._act(resource_id, link, live))
@@ -325,7 +319,7 @@ class Dispatcher:
         except LabError as error:
             log.error("%s: the program of %s cannot be read: %s", link.name, live.id, error)
             return await self._do(lambda uow: attempts.withdraw(uow, live.id, "program_gone"))
-        run, self._live[resource_id] = await self._do(lambda uow: _begun(uow, live.id))
+        run, self._live[resource_id] = await self._do(lambda uow: begun(uow, live.id))
         try:
             if self._care[resource_id].stopped_since(live.prepared_at):
                 raise DeviceRefused("stopped")
@@ -375,10 +369,28 @@ class Dispatcher:
         if not care.stop_is_due(self._clock.now(), live.prepared_at if live else None):
             return
         if self._may_try(care):
-            care.stop_open = await link.make_safe() is not Safety.CONFIRMED
+            safety = await link.make_safe()
+            care.stop_open = safety is not Safety.CONFIRMED
+            self._tell_stop(resource_id, safety)
             log.warning(
                 "%s: stopped again, %s", link.name, "not confirmed" if care.stop_open else "confirmed"
             )
+
+    def _tell_stop(self, resource_id: int, safety: Safety) -> None:
+        """What the screens say of the last stop, until somebody has acknowledged it."""
+        care, now = self._care[resource_id], self._clock.now()
+        if care.told is not None and safety is Safety.CONFIRMED:
+            care.told = replace(care.told, confirmed_at=now)
+        care.unwritten = care.told is not None
+        self.database.bus.publish([Event(topic="machine", id=resource_id, name="stop", at=now)])
+
+    async def _write_stop(self, resource_id: int) -> None:
+        """After the wire, and again until the database has it."""
+        care = self._care[resource_id]
+        told = care.told
+        if care.unwritten and told is not None:
+            await self._do(lambda uow: stops.write_down(uow, resource_id, told))
+            care.unwritten = care.told is not told
 
     async def _look_after(self, resource_id: int, link: MachineLink) -> None:
         """A program that may not go on is cancelled; heat that a run left on is switched off."""
@@ -463,21 +475,42 @@ class Dispatcher:
         link = self.links.get(resource_id)
         if link is not None and link.state is LinkState.ONLINE and is_moving(link.status):
             raise Conflict("machine.busy")
-        return await self._do(
+        if link is not None:
+            _require_able(link, Capability.START, "machine.cannot_start")
+        run = await self._do(
             lambda uow: start_now(uow, resource_id, claim_id, bed_clear=bed_clear, spool_id=spool_id), actor
         )
+        if self.stopped(resource_id) is not None:
+            await self.acknowledge(actor, resource_id)  # who taps has looked
+        return run
 
     async def pause(self, actor: Actor, run_id: str) -> None:
-        run = await self._do(lambda uow: attempts.may_pause(uow, run_id), actor)
-        await self.link(run.resource_id).pause()
+        """Raises `Refused` machine.cannot_pause, and `DeviceError` when the machine does not."""
+        await (await self._pausable(actor, run_id)).pause()
 
     async def resume(self, actor: Actor, run_id: str) -> None:
+        await (await self._pausable(actor, run_id)).resume()
+
+    async def _pausable(self, actor: Actor, run_id: str) -> MachineLink:
         run = await self._do(lambda uow: attempts.may_pause(uow, run_id), actor)
-        await self.link(run.resource_id).resume()
+        link = self.link(run.resource_id)
+        _require_able(link, Capability.PAUSE, "machine.cannot_pause")
+        return link
 
     async def cancel(self, actor: Actor, run_id: str) -> Run:
-        """Written down first; the machine's own task sends it, again and again until the run has ended."""
-        return await self._do(lambda uow: attempts.ask_cancel(uow, run_id), actor)
+        """Written down first; the machine's own task sends it, again and again until the run has ended.
+
+        Raises `Refused` machine.cannot_cancel where only a person at the machine can end what has begun.
+        """
+
+        def ask(uow: UnitOfWork) -> Run:
+            link = self.links.get(attempts.get(uow, run_id).resource_id)
+            run = attempts.ask_cancel(uow, run_id)
+            if link is not None and run.state is not RunState.CANCELLED:
+                _require_able(link, Capability.CANCEL, "machine.cannot_cancel")
+            return run
+
+        return await self._do(ask, actor)
 
     async def stop(self, actor: Actor, resource_id: int) -> Safety:
         """To the wire first, written down after: it needs no database. Raises `DeviceError` when it cannot be sent.
@@ -488,13 +521,33 @@ class Dispatcher:
         link, care = self.link(resource_id), self._care[resource_id]
         care.stopped_at, care.stop_open = self._clock.now(), Capability.SAFE_STOP in link.capabilities
         care.tried = asyncio.get_running_loop().time()
+        care.told = stops.Stopped(at=care.stopped_at, by_id=actor.member_id, by=actor.name)
+        safety = Safety.NOT_CONFIRMED
         try:
             safety = await link.make_safe()
             care.stop_open = care.stop_open and safety is not Safety.CONFIRMED
         finally:
+            self._tell_stop(resource_id, safety)
             self._wake[resource_id].set()
         log.warning("%s was stopped by %s: %s", link.name, actor.name, safety.value)
         return safety
+
+    def stopped(self, resource_id: int) -> stops.Stopped | None:
+        """The last stop of a machine, until somebody has acknowledged it."""
+        care = self._care.get(resource_id)
+        return care.told if care is not None else None
+
+    async def acknowledge(self, actor: Actor, resource_id: int) -> None:
+        """Somebody has looked: the screens say no more of the last stop. One that is not confirmed is sent on."""
+        require(actor, Right.OPERATE)
+        care = self._care[resource_id]
+        told = care.told
+        if told is None:
+            return
+        await self._do(lambda uow: stops.acknowledge(uow, resource_id, told), actor)
+        if care.told is not None and care.told.at == told.at:
+            care.told, care.unwritten = None, False
+        self.database.bus.publish([Event(topic="machine", id=resource_id, name="stop", at=self._clock.now())])
 
     def link(self, resource_id: int) -> MachineLink:
         found = self.links.get(resource_id)
@@ -532,43 +585,12 @@ class Dispatcher:
         return ends
 
 
-def _begun(uow: UnitOfWork, run_id: str) -> tuple[Run, Live]:
-    run = attempts.begin(uow, run_id)
-    return run, _live(uow, run)
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _live(uow: UnitOfWork, run: Run) -> Live:
-    return Live(
-        id=run.id,
-        claim_id=run.claim_id,
-        program_sha256=attempts.program_of(uow, run),
-        state=run.state,
-        state_at=run.state_at,
-        unseen_since=run.unseen_since,
-        prepared_at=run.prepared_at,
-        deadline_at=run.deadline_at,
-        cancel_asked=run.cancel_asked_at is not None,
-        started_at=run.started_at,
-    )
-
-
-def start_now(
-    uow: UnitOfWork, resource_id: int, claim_id: str | None, *, bed_clear: bool, spool_id: int | None = None
-) -> Run:
-    """What a tap does to the database: the job has its place from now on, and a run that prepares."""
-    require(uow.actor, Right.OPERATE)
-    claim = _to_start(uow, resource_id, claim_id)
-    if attempts.live_on(uow, resource_id) is not None:
-        raise Conflict("machine.busy")
-    attempts.require_waiting(uow, claim)
-    allocation = planner.place_now(uow, claim, resource_id)
-    return attempts.prepare(uow, allocation, bed_clear=bed_clear, spool_id=spool_id)
-
-
-def _to_start(uow: UnitOfWork, resource_id: int, claim_id: str | None) -> Claim:
-    if claim_id is not None:
-        return calendar.claim(uow, claim_id)
-    allocation = attempts.next_waiting(uow, resource_id)
-    if allocation is None:
-        raise Conflict("machine.nothing_planned")
-    return allocation.claim
+def _require_able(link: MachineLink, capability: Capability, code: str) -> None:
+    if capability not in link.capabilities:
+        raise Refused([Refusal(code=code, facts={"machine": link.name})])

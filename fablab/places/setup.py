@@ -128,6 +128,19 @@ def _check_names(uow: UnitOfWork, name: str, device: str, model: str) -> None:
         raise Conflict("machine.device_taken", device=device, machine=owner)
 
 
+def retire_machine(uow: UnitOfWork, row: Machine) -> str:
+    """Take a machine out of the lists for good; its rows stay for the reports, its names are free again.
+
+    Returns the name its device had.
+    """
+    device, row.device = row.device or "", None
+    row.resource.active = False
+    row.resource.name = f"{row.resource.name[:95]} ({uow.now:%Y-%m-%d %H:%M:%S})"
+    uow.session.flush()
+    uow.raise_event("machine", row.resource_id, "gate")
+    return device
+
+
 def machine_named(uow: UnitOfWork, name: str) -> Resource:
     """The active machine of that name, in whatever case; raises `NotFound` machine.unknown."""
     query = select(Resource).where(Resource.kind == ResourceKind.MACHINE, Resource.active)

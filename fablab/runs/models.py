@@ -98,3 +98,19 @@ class Run(Base):
         ),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own declarative attribute
+
+
+class Stop(Base):
+    """Somebody stopped a machine. `confirmed_at`: when the machine itself said that heat and beam are off.
+
+    `seen_at`: when somebody acknowledged it. Members without a reference, so that they can be erased later.
+    """
+
+    __tablename__ = "stops"
+
+    resource_id: Mapped[int] = mapped_column(ForeignKey("resources.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    by_id: Mapped[int | None]
+    confirmed_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    seen_by_id: Mapped[int | None]
