@@ -7,7 +7,9 @@ The peers are hosts: they read the file, leave out comments and empty lines, and
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +17,7 @@ ROOM_C: Final = 21.0
 _HEATING_C_PER_S: Final = 20.0
 _SHORTEST_NAP_S: Final = 0.002
 _LINES_AT_ONCE: Final = 500
+_LATE_S: Final = 0.1  # after a wait for heat or a busy computer, lost time is not made up for beyond this
 _WORD = re.compile(r"([A-Z])\s*(-?[0-9]*\.?[0-9]+)")
 _HEATERS: Final = {"M104": "tool", "M109": "tool", "M140": "bed", "M190": "bed", "M141": "chamber"}
 _WAITING: Final = ("M109", "M190")
@@ -31,19 +34,33 @@ def command_of(line: str) -> str:
     return line.partition(";")[0].strip()
 
 
+@dataclass(kw_only=True)
+class Print:
+    """One print that was really begun; `whole` once every line of it was executed."""
+
+    name: str
+    sha256: str
+    whole: bool = False
+
+
 @dataclass(kw_only=True, eq=False)
 class Printer:
-    """`speed` divides all pretended times. `position` counts the bytes of the program that were read."""
+    """`speed` divides all pretended times. `position` counts the bytes of the program that were read.
+
+    `prints` are the prints begun, the newest last. `begin` one, then `run` it in a task; cancel that to cut it off.
+    """
 
     speed: float = 1.0
     line_s: float = 0.01
     heaters_stuck: bool = False  # takes M104 S0 and keeps heating
     heaters: dict[str, Heater] = field(default_factory=lambda: {"tool0": Heater(), "bed": Heater()})
     executed: list[str] = field(default_factory=list)
+    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=5000))
     starts: int = 0
     position: int = 0
     elapsed_s: float = 0.0
     go: asyncio.Event = field(default_factory=asyncio.Event)
+    _program: bytes = b""
 
     @property
     def targets_c(self) -> dict[str, float]:
@@ -53,11 +70,20 @@ class Printer:
     def paused(self) -> bool:
         return not self.go.is_set()
 
-    async def run(self, program: bytes) -> None:
-        """The whole program, from `begin` on; waits while paused. Cancel the task to cut it off."""
+    def begin(self, name: str, program: bytes) -> None:
+        """A print of the file of that name starts: everything is counted anew."""
+        self.starts += 1
+        self.prints.append(Print(name=name, sha256=hashlib.sha256(program).hexdigest()))
+        self.executed = []
+        self.position, self.elapsed_s = 0, 0.0
+        self.go.set()
+        self._program = program
+
+    async def run(self) -> None:
+        """The whole program that was begun; waits while paused."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
-        for number, line in enumerate(program.splitlines(keepends=True), 1):
+        present, due = self.prints[-1], loop.time()
+        for number, line in enumerate(self._program.splitlines(keepends=True), 1):
             if self.paused:
                 await self.go.wait()
                 due = loop.time()
@@ -65,18 +91,13 @@ class Printer:
             if command:
                 self.executed.append(command)
                 spent_s = await self.execute(command)
-                due += spent_s / self.speed
+                due = max(due, loop.time() - _LATE_S) + spent_s / self.speed
                 self.elapsed_s += spent_s
             self.position += len(line)
             if due - loop.time() > _SHORTEST_NAP_S or number % _LINES_AT_ONCE == 0:
                 await asyncio.sleep(max(due - loop.time(), 0))
-
-    def begin(self) -> None:
-        """A print starts: everything is counted anew."""
-        self.starts += 1
-        self.executed = []
-        self.position, self.elapsed_s = 0, 0.0
-        self.go.set()
+        await asyncio.sleep(max(due - loop.time(), 0))
+        present.whole = True
 
     async def execute(self, command: str) -> float:
         """The pretended seconds that it takes, waiting for heat not counted: that is waited for here."""

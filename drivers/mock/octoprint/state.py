@@ -54,13 +54,13 @@ class PrinterState:
         self._progress = True
         self._become("Starting")
         self._tell("PrintStarted", {"path": path, "size": len(self.files[path].content)})
-        self.printer.begin()
+        self.printer.begin(path, self.files[path].content)
         self._job = asyncio.create_task(self._print(path))
 
     async def _print(self, path: str) -> None:
         stored = self.files[path]
         self._become("Printing")
-        await self.printer.run(stored.content)
+        await self.printer.run()
         self._become("Finishing")
         stored.success += 1
         self._tell("PrintDone", {"path": path, "time": self.printer.elapsed_s})
