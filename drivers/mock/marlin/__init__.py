@@ -4,8 +4,7 @@ physics    heaters with a time constant, a planner that takes its time
 machine    what each command does
 faults     what may be asked to go wrong, and when
 firmware   the serial side: numbers, checksums, ring, ok, busy      (no descriptor, no thread)
-terminal   the pty, its link, the loop
-control    the socket that steers it while it runs
+terminal   all of it on a pty (`drivers.mock.pty`)
 """
 
 from drivers.mock.marlin.cli import main

@@ -1,50 +1,45 @@
-"""Faults on request: what can be asked of the mock, and when it happens.
-
-Written `KIND`, `KIND:VALUE`, `KIND@LINE` or `KIND:VALUE@LINE`: `lost_ok@120` loses the ok of the 120th
-accepted line, `busy:60` keeps the next one busy for a minute, `resend:3@50` asks three times.
-"""
+"""What can be asked to go wrong with the mocked Marlin; how a fault is written is told in `drivers.mock.faults`."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar, Final
+
+from drivers.mock import faults
+from drivers.mock.faults import CABLE, Kind
 
 
 class FaultKind(StrEnum):
-    """`VALUE` is in seconds or times, as said; without one the default of `DEFAULTS` holds."""
-
-    LOST_OK = "lost_ok"  # the line is taken, its ok is not sent
-    LOST_LINE = "lost_line"  # the line never arrives
-    CORRUPT_LINE = "corrupt_line"  # the line arrives damaged
-    RESEND = "resend"  # asked for again though it was good; VALUE times
-    RESEND_STORM = "resend_storm"  # asked for again for ever
+    LOST_OK = "lost_ok"
+    LOST_LINE = "lost_line"
+    CORRUPT_LINE = "corrupt_line"
+    RESEND = "resend"
+    RESEND_STORM = "resend_storm"
     RESET = "reset"
-    BUSY = "busy"  # the next line takes VALUE seconds, with `busy:` every 2 s
+    BUSY = "busy"
     THERMAL_RUNAWAY = "thermal_runaway"
-    SILENCE = "silence"  # nothing is heard or said for VALUE seconds; 0 is for ever
-    GARBAGE = "garbage"  # noise in place of the next ok's neighbours
-    UNPLUG = "unplug"  # the port goes away for VALUE seconds; 0 is for ever
+    SILENCE = "silence"
+    GARBAGE = "garbage"
+    UNPLUG = "unplug"
+    REPLUG = "replug"
+    TRICKLE = "trickle"
 
 
-DEFAULTS = {FaultKind.RESEND: 1.0, FaultKind.RESEND_STORM: float("inf"), FaultKind.BUSY: 60.0}
-_WRITTEN = re.compile(r"(?P<kind>[a-z_]+?)(?:[:_](?P<value>\d+(?:\.\d+)?))?(?:@(?P<line>\d+))?")
+KINDS: Final[Mapping[str, Kind]] = {
+    FaultKind.LOST_OK: Kind(does="a line is taken, its ok is not sent"),
+    FaultKind.LOST_LINE: Kind(does="a line never arrives"),
+    FaultKind.CORRUPT_LINE: Kind(does="a line arrives damaged"),
+    FaultKind.RESEND: Kind(does="a good line is asked for again, VALUE times (1)", value=1.0),
+    FaultKind.RESEND_STORM: Kind(does="a good line is asked for again for ever", value=float("inf")),
+    FaultKind.RESET: Kind(does="the firmware restarts and forgets all but its warmth", at_once=True),
+    FaultKind.BUSY: Kind(does="a line takes VALUE seconds (60), with busy: every 2 s", value=60.0),
+    FaultKind.THERMAL_RUNAWAY: Kind(does="it halts for good with its heaters off", at_once=True),
+    FaultKind.SILENCE: Kind(does="nothing is heard or said for VALUE seconds; 0 is for ever", at_once=True),
+    FaultKind.GARBAGE: Kind(does="80 bytes of noise are sent", at_once=True),
+    **CABLE,
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """`line` counts accepted lines since the mock was made, from 1; 0 means at the next chance."""
-
-    kind: FaultKind
-    value: float = 0.0
-    line: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Fault:
-        """Raises ValueError with the kinds there are."""
-        found = _WRITTEN.fullmatch(text)
-        if not found or found["kind"] not in set(FaultKind):
-            raise ValueError(f"{text!r} is no fault; there are: {', '.join(FaultKind)} (KIND[:VALUE][@LINE])")
-        kind = FaultKind(found["kind"])
-        value = float(found["value"]) if found["value"] else DEFAULTS.get(kind, 0.0)
-        return cls(kind=kind, value=value, line=int(found["line"] or 0))
+class Fault(faults.Fault):
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS

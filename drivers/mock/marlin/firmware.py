@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import xor
 
-from drivers.mock.marlin.faults import Fault, FaultKind
+from drivers.mock.faults import CABLE, PULLS, Fault, Faults
+from drivers.mock.marlin.faults import KINDS, FaultKind
 from drivers.mock.marlin.machine import VERSION, Abilities, Machine, Wait, Why
 
 RING = 4  # commands a stock Marlin holds besides the one it executes (BUFSIZE)
@@ -31,7 +32,10 @@ _BANNER = (
     "echo: Last Updated: 2023-01-01 | Author: (aucun, réglages d'usine)",
     "echo: Free Memory: 3654  PlannerBufferBytes: 1416",
 )
-_BEFORE = frozenset({FaultKind.LOST_LINE, FaultKind.CORRUPT_LINE, FaultKind.RESEND, FaultKind.RESEND_STORM})
+_BEFORE: frozenset[str] = frozenset(
+    {FaultKind.LOST_LINE, FaultKind.CORRUPT_LINE, FaultKind.RESEND, FaultKind.RESEND_STORM}
+)
+_AFTER = frozenset(KINDS) - _BEFORE
 
 
 class Firmware:
@@ -51,10 +55,10 @@ class Firmware:
         self.machine = Machine(name=name, abilities=abilities, say=self.say)
         self.speed = speed
         self.accepted = 0
-        self.unplug_s: float | None = None  # for whoever holds the port
+        self.cable: Fault | None = None  # for whoever holds the port
         self.off = True
         self._accept = accept
-        self._faults = list(faults)
+        self._faults = Faults(faults)
         self._resend_ok = resend_ok
         self._noise = random.Random(name)  # noqa: S311 - noise, not secrets
         self._wall = self._sim = 0.0
@@ -87,7 +91,7 @@ class Firmware:
             self.say(line)
 
     def inject(self, fault: Fault) -> None:
-        self._faults.append(fault)
+        self._faults.add(fault)
 
     # -- in ----------------------------------------------------------------------------------------------
 
@@ -244,49 +248,40 @@ class Firmware:
 
     # -- faults ------------------------------------------------------------------------------------------
 
-    def _take(self, before: bool) -> Fault | None:
-        """The next fault whose line has come, of those that strike before (or after) a line is accepted."""
-        here = self.accepted + (1 if before else 0)
-        for fault in self._faults:
-            if (fault.kind in _BEFORE) is before and here >= fault.line:
-                self._faults.remove(fault)
-                return fault
-        return None
-
     def _spoil(self, line: bytes) -> bytes:
-        fault = self._take(before=True)
+        fault = self._faults.take(_BEFORE, self.accepted + 1)
         if fault is None or b"M110" in line:
             if fault is not None:
-                self._faults.insert(0, fault)  # the hello is left alone, for the test's sake
+                self._faults.put_back(fault)  # the hello is left alone, for the test's sake
             return line
-        if fault.kind is FaultKind.LOST_LINE:
+        if fault.kind == FaultKind.LOST_LINE:
             return b""
-        if fault.kind is not FaultKind.CORRUPT_LINE and fault.value > 1:
-            self._faults.insert(0, Fault(kind=fault.kind, value=fault.value - 1, line=fault.line))
+        if fault.kind != FaultKind.CORRUPT_LINE and (more := fault.again()):
+            self._faults.put_back(more)
         body, _, checksum = line.rpartition(b"*")
         return b"%b*%b" % (body[:-1] + bytes([body[-1] ^ 0x01]), checksum)
 
     def _strike(self, now: float, wall: float) -> None:
-        if fault := self._take(before=False):
+        if fault := self._faults.take(_AFTER, self.accepted):
             self.strike(fault, wall, now)
 
     def strike(self, fault: Fault, wall: float, now: float | None = None) -> None:
         """Have a fault of those that strike after a line was accepted."""
         now = self._now(wall) if now is None else now
-        if fault.kind is FaultKind.LOST_OK:
+        if fault.kind == FaultKind.LOST_OK:
             self._mute_ok = True
-        elif fault.kind is FaultKind.RESET:
+        elif fault.kind == FaultKind.RESET:
             self.boot(wall)
             self._mute_ok = True
-        elif fault.kind is FaultKind.BUSY:
+        elif fault.kind == FaultKind.BUSY:
             self._wait = Wait(until=now + fault.value * (self.speed or 1.0), why=Why.TIME)
-        elif fault.kind is FaultKind.THERMAL_RUNAWAY:
+        elif fault.kind == FaultKind.THERMAL_RUNAWAY:
             self.say("Error:Thermal Runaway, system stopped! Heater_ID: 0")
             self._kill(now)
-        elif fault.kind is FaultKind.SILENCE:
+        elif fault.kind == FaultKind.SILENCE:
             self._silent_until = wall + fault.value if fault.value else float("inf")
-        elif fault.kind is FaultKind.UNPLUG:
-            self.unplug_s = fault.value
-            self.off = True
+        elif fault.kind in CABLE:
+            self.cable = fault
+            self.off = self.off or fault.kind in PULLS
         else:
             self.out += bytes(self._noise.randrange(256) for _ in range(80)) + b"\xff\xfe\0o\n"

@@ -1,11 +1,16 @@
 """A Unix socket to steer a running mock: one JSON object a line, one answer a line.
 
-    {"fault": "lost_ok"}          any fault of `faults.py`, e.g. "reset@300", "busy:20"
+    {"fault": "lost_ok"}          any fault the mock knows, e.g. "reset@300", "busy:20"
+    {"do": "faults"}              {"faults": {kind: what it does, ...}}
+    {"do": "state"}               what is true of the machine now; which keys, the mock says
+
+Serial mocks also take
+
     {"speed": 200}                0 is as fast as possible
     {"say": "//action:pause\\n"}   bytes for the host
     {"do": "reset"}               the reset button
     {"do": "plug"}                the cable back in, after "unplug"
-    {"do": "state"}               accepted, heat, killed, fan, position, attached, plugged, speed
+    {"do": "mark"}                begin to measure the use of the line anew
 
 Answers `{"ok": true, ...}`, or `{"ok": false, "error": "..."}`.
 """
