@@ -1,0 +1,69 @@
+"""Commands for the job that is there: PrusaLink only puts them in a queue, and takes none while it is BUSY."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from drivers.http import plain
+from drivers.prusalink import wire
+from drivers.prusalink.rest import Rest
+from fablab.device import DeviceRefused, DeviceState
+
+_PASSING_S: Final = 0.2
+
+
+async def on_job(
+    rest: Rest, what: str, act: Callable[[int], Awaitable[None]], *, mine: bool, within_s: float
+) -> None:
+    """`act` on the job's number. `mine`: a BUSY machine is at a job of ours (heating, pausing), so it is asked again."""
+    until = _now() + within_s
+    while True:
+        status = await rest.status()
+        try:
+            if status.job is None or status.job.id is None:
+                raise DeviceRefused(f"nothing to {what}: the printer says {plain(status.printer.state)}")
+            return await act(status.job.id)
+        except DeviceRefused:
+            busy = (await rest.status()).printer.state == "BUSY"
+            if not (busy and mine) or _now() >= until:
+                raise
+        await asyncio.sleep(_PASSING_S)
+
+
+async def steer(rest: Rest, action: str, wanted: DeviceState, *, mine: bool, within_s: float) -> None:
+    """Pause or resume, and wait a while for it to work: the next command would be refused before.
+
+    PrusaLink has taken it, so that it is late is no error.
+    """
+    await on_job(rest, action, lambda job_id: rest.steer(job_id, action), mine=mine, within_s=within_s)
+    until = _now() + within_s
+    while _now() < until:
+        status = await rest.status()
+        if status.job is None or status.printer.device_state is wanted:
+            return
+        await asyncio.sleep(_PASSING_S)
+
+
+async def stop(rest: Rest, *, mine: bool, within_s: float) -> None:
+    await on_job(rest, "stop", rest.stop, mine=mine, within_s=within_s)
+
+
+async def storage(rest: Rest) -> str:
+    """Where programs can be put: "/local" behind a Raspberry Pi, "/usb/" in the printer itself."""
+    usable = [s for s in await rest.storages() if s.available and not s.read_only]
+    if not usable:
+        raise DeviceRefused("the printer has no storage for a program; put a USB drive into it")
+    return usable[0].path
+
+
+def must_be_free(status: wire.Status) -> None:
+    """An end that is still told (FINISHED) is free as well: the start itself waits for it to pass."""
+    printer = status.printer
+    if printer.device_state is not DeviceState.IDLE:
+        raise DeviceRefused(f"the printer cannot start now: {plain(printer.state)}")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
