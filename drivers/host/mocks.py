@@ -17,9 +17,10 @@ _APPEARS_S: Final = 15.0
 class MockMachine:
     """Like a machine with a plug: `plug_in` starts it if it does not run, `pull` ends it."""
 
-    def __init__(self, config: DeviceConfig, port: Path) -> None:
+    def __init__(self, config: DeviceConfig, port: Path, *, control: Path | None = None) -> None:
         self._config = config
         self._port = port
+        self._control = control
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,15 +44,13 @@ class MockMachine:
 
     def _run(self) -> subprocess.Popen[bytes]:
         self._port.unlink(missing_ok=True)
-        command = [sys.executable, "-m", f"drivers.mock.{self._config.driver}"]
-        command += [
-            "--link",
-            str(self._port),
-            "--name",
-            self._config.name,
-            "--speed",
-            str(self._config.speed),
-        ]
+        config = self._config
+        command = [sys.executable, "-m", f"drivers.mock.{config.driver}"]
+        command += ["--link", str(self._port), "--name", config.name, "--speed", str(config.speed)]
+        for fault in config.faults:
+            command += ["--fault", fault]
+        if self._control is not None:
+            command += ["--control", str(self._control)]
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
