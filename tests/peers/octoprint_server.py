@@ -30,7 +30,6 @@ _SILENCED = [
     "action_command_notification",
     "action_command_prompt",
     "announcements",
-    "appkeys",
     "backup",
     "classicwebcam",
     "corewizard",
