@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from drivers.config import DeviceConfig, ManualOptions, MarlinOptions, OctoPrintOptions, SerialOptions
+from drivers.config import (
+    DeviceConfig,
+    ManualOptions,
+    MarlinOptions,
+    OctoPrintOptions,
+    PrusaLinkOptions,
+    SerialOptions,
+)
 from drivers.host import HostedDevice
 from drivers.manual import Manual
 from drivers.marlin import Marlin
 from drivers.octoprint import OctoPrint
+from drivers.prusalink import PrusaLink
 from fablab.base.clock import Clock
 from fablab.device import Capability, Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a driver is given beside its own settings. `sent(line, offset)` hears how far a file was sent."""
+    """What a driver is given beside its own settings. `sent(line, offset)` hears how far a file was sent; `known`
+    are the serial numbers of devices.toml with the names of their tables."""
 
     data_dir: Path
     clock: Clock
     port: str = ""
     sent: Callable[[int, int], None] | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +54,7 @@ def _marlin(config: DeviceConfig, site: Site) -> Device:
         baud=options.baud,
         clock=site.clock,
         serial_number=config.serial_number,
+        known=site.known,
         on_pause=options.on_pause,
         on_resume=options.on_resume,
         on_cancel=options.on_cancel,
@@ -59,6 +70,19 @@ def _octoprint(config: DeviceConfig, site: Site) -> Device:
     return OctoPrint(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
 
 
+def _prusalink(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, PrusaLinkOptions)
+    return PrusaLink(
+        name=config.name,
+        url=options.url,
+        user=options.user,
+        password=options.password.reveal(),
+        api_key=options.api_key.reveal(),
+        clock=site.clock,
+    )
+
+
 def _manual(config: DeviceConfig, site: Site) -> Device:
     options = config.options
     assert isinstance(options, ManualOptions)
@@ -69,6 +93,7 @@ def _manual(config: DeviceConfig, site: Site) -> Device:
 DRIVERS: Final[Mapping[str, Driver]] = {
     "marlin": Driver(build=_marlin, capabilities=Marlin.capabilities, serial=True),
     "octoprint": Driver(build=_octoprint, capabilities=OctoPrint.capabilities),
+    "prusalink": Driver(build=_prusalink, capabilities=PrusaLink.capabilities),
     "manual": Driver(build=_manual, capabilities=Manual.capabilities),
 }
 
@@ -88,9 +113,11 @@ def build(
     clock: Clock,
     port: str = "",
     sent: Callable[[int, int], None] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Device:
     """The driver itself, for a host; `port` stands in for the configured one (a mock has its own)."""
-    return DRIVERS[config.driver].build(config, Site(data_dir=data_dir, clock=clock, port=port, sent=sent))
+    site = Site(data_dir=data_dir, clock=clock, port=port, sent=sent, known=known or {})
+    return DRIVERS[config.driver].build(config, site)
 
 
 def port_of(config: DeviceConfig) -> str:

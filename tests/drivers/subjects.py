@@ -12,7 +12,9 @@ from drivers.manual import Manual
 from drivers.marlin import Marlin
 from drivers.mock.marlin import MockMarlin
 from drivers.mock.octoprint import MockOctoPrint
+from drivers.mock.prusalink import MockPrusaLink
 from drivers.octoprint import OctoPrint
+from drivers.prusalink import PrusaLink
 from fablab.base.clock import SystemClock
 from fablab.device import Device, Outcome
 from tests.drivers.conftest import Hosts
@@ -92,9 +94,20 @@ async def octoprint(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
         yield Subject(device=device, short=short, long=long, lose=mock.down)
 
 
+@asynccontextmanager
+async def prusalink(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    async with MockPrusaLink(seen_s=0.3, held_s=0.3, passing_s=0.05, listed_s=0.02) as mock:
+        device = PrusaLink(
+            name="m1", url=mock.url, password=mock.password, look_s=0.05, fresh_s=0.1, answer_s=3
+        )
+        yield Subject(device=device, short=short, long=long, lose=mock.down)
+
+
 SUBJECTS: dict[str, Maker] = {
     "marlin": direct_marlin,
     "hosted_marlin": hosted_marlin,
     "manual": manual,
     "octoprint": octoprint,
+    "prusalink": prusalink,
 }
