@@ -1,7 +1,7 @@
 """`python -m drivers`: be the host of a serial machine, or a mock of one.
 
     python -m drivers host NAME --devices devices.toml --data DIR [--detach] [--idle SECONDS]
-    python -m drivers mock marlin --link PATH [...]
+    python -m drivers mock marlin|grbl|... [...]
 
 A host ends with 0 when all is well or another one serves the machine already, 2 when a person must act
 (devices.toml, arguments), 75 when a later try may succeed.
@@ -60,12 +60,12 @@ def _seconds(text: str) -> float:
 
 
 def _mock(words: Sequence[str]) -> int:
-    if words[:1] != ["marlin"]:
-        print("mock: which machine? known: marlin", file=sys.stderr)
-        return EXIT_MISFIT
-    from drivers.mock.marlin import main as marlin
+    from drivers.mock import MOCKS, program
 
-    return marlin(words[1:])
+    if not words or words[0] not in MOCKS:
+        print(f"mock: which machine? known: {', '.join(MOCKS)}", file=sys.stderr)
+        return EXIT_MISFIT
+    return program(words[0])(words[1:])
 
 
 def _host(options: argparse.Namespace, *, ready: Callable[[], None]) -> int:
@@ -75,9 +75,9 @@ def _host(options: argparse.Namespace, *, ready: Callable[[], None]) -> int:
     devices = load(options.devices)
     config = devices.get(options.name)
     if config is None:
-        known = ", ".join(devices) or "none"
+        names = ", ".join(devices) or "none"
         raise ConfigError(
-            options.devices, f"[devices.{options.name}]", f"no such machine; there are: {known}"
+            options.devices, f"[devices.{options.name}]", f"no such machine; there are: {names}"
         )
     if not DRIVERS[config.driver].serial:
         where = f"[devices.{options.name}]"
@@ -85,7 +85,8 @@ def _host(options: argparse.Namespace, *, ready: Callable[[], None]) -> int:
             options.devices, where, f"driver: {config.driver} has no serial port and needs no host"
         )
     try:
-        server.run(config, options.data, ready=ready, idle_s=options.idle)
+        known = {device.serial_number: name for name, device in devices.items() if device.serial_number}
+        server.run(config, options.data, ready=ready, idle_s=options.idle, known=known)
     except server.HostRuns as reason:
         print(reason, file=sys.stderr)
     except LockHeld as holder:

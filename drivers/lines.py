@@ -11,6 +11,8 @@ import errno
 import io
 import os
 import select
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -23,6 +25,9 @@ from fablab.device import DeviceTimeout, LinkLost, Misfit
 LONGEST_LINE = 1024  # bytes; a firmware's longest banner line is under 200
 WRITE_TIMEOUT_S = 5.0
 SLICE_S = 0.05  # how long a port without a descriptor is read at a time: it cannot be woken
+MOST_WAITING = 65536  # bytes that pyserial's own reader of an rfc2217:// port may hold for us
+# Seconds without a sign of life after which the kernel itself gives a peer up that left without a word.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 4))
 
 
 class Port(Protocol):
@@ -42,9 +47,12 @@ class DescriptorPort:
 
     def __init__(self, wire: serial.SerialBase, fd: int, *, write_timeout_s: float) -> None:
         self._wire = wire
+        self._url = str(wire.port)
         self._fd = fd
         self._write_timeout_s = write_timeout_s
         self._closed = False
+        # `wake` must never write to a descriptor that is somebody else's by now.
+        self._closing = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
@@ -88,27 +96,37 @@ class DescriptorPort:
                 raise LinkLost(f"writing to the port failed: {error.strerror}") from error
 
     def wake(self) -> None:
-        if not self._closed:
-            try:
-                os.write(self._wake_write, b"!")
-            except OSError:
-                return  # full of wake-ups already, or closed this moment: either way nobody sleeps
+        with self._closing:
+            if not self._closed:
+                try:
+                    os.write(self._wake_write, b"!")
+                except BlockingIOError:
+                    return  # full of wake-ups already: nobody sleeps
 
     def close(self) -> None:
-        if not self._closed:
+        with self._closing:
+            if self._closed:
+                return
             self._closed = True
-            self._wire.close()
+            _open.pop(self._url, None)
             os.close(self._wake_read)
             os.close(self._wake_write)
+        self._wire.close()  # pyserial waits 0.3 s in here for a network port
 
 
 class PlainPort:
-    """A port without a descriptor (rfc2217://, loop://): slower, and woken within `SLICE_S`."""
+    """A port without a descriptor (rfc2217://, loop://): slower, and woken within `SLICE_S`.
+
+    `wire` was opened with `SLICE_S` as its time-out.
+    """
 
     def __init__(self, wire: serial.SerialBase) -> None:
         self._wire = wire
         self._woken = False
-        wire.timeout = SLICE_S
+        # An rfc2217 port has a thread that reads ahead into a queue without bounds: a flood would fill the memory.
+        self._ahead = getattr(wire, "_read_buffer", None)
+        if self._ahead is not None:
+            self._ahead.maxsize = MOST_WAITING
 
     def read(self, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s
@@ -134,6 +152,10 @@ class PlainPort:
         self._woken = True
 
     def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.maxsize = 0  # a reader that waits for room would never see that the port is closed
+            with self._ahead.not_full:
+                self._ahead.not_full.notify_all()
         self._wire.close()
 
 
@@ -179,10 +201,12 @@ def open_port(url: str, baud: int, *, write_timeout_s: float = WRITE_TIMEOUT_S) 
     Raises LinkLost when it is absent or taken (both may heal), Misfit when we may not open it or it is no
     port.
     """
-    local = "://" not in url
+    scheme = url.partition("://")[0] if "://" in url else ""
+    # pyserial refuses a write time-out on rfc2217://; there its socket has one of 5 s of its own.
+    times = (SLICE_S, None) if scheme in _WITHOUT_DESCRIPTOR else (0, write_timeout_s)
     try:
-        wire = serial.serial_for_url(url, baud, timeout=0, write_timeout=write_timeout_s, do_not_open=True)
-        if local:
+        wire = serial.serial_for_url(url, baud, timeout=times[0], write_timeout=times[1], do_not_open=True)
+        if not scheme:
             wire.exclusive = True
         wire.open()
     except ValueError as error:
@@ -193,7 +217,28 @@ def open_port(url: str, baud: int, *, write_timeout_s: float = WRITE_TIMEOUT_S) 
         fd = wire.fileno()
     except (io.UnsupportedOperation, AttributeError):
         return PlainPort(wire)
+    if scheme == "socket":
+        _over_tcp(fd)
+        _open[url] = fd
     return DescriptorPort(wire, fd, write_timeout_s=write_timeout_s)
+
+
+def descriptor(url: str) -> int | None:
+    """The descriptor of a socket:// `url` that this process has open; None once it is closed."""
+    return _open.get(url)
+
+
+_WITHOUT_DESCRIPTOR = ("rfc2217", "loop")
+_open: dict[str, int] = {}
+
+
+def _over_tcp(fd: int) -> None:
+    """Each line is sent at once, because the next one waits for its ok; a dead peer is noticed."""
+    with socket.socket(fileno=os.dup(fd)) as wire:  # options belong to the connection, not to the number
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            wire.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _cannot_open(url: str, error: OSError) -> LinkLost | Misfit:

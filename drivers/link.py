@@ -15,13 +15,14 @@ import contextlib
 import logging
 import random
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
+from drivers.identity import Expected
 from fablab.base.clock import Clock
 from fablab.device import (
     Capability,
@@ -105,7 +106,11 @@ class Subscription:
 
 
 class Link:
-    """`device` belongs to the link from here on; `serial_number` pins the one right machine."""
+    """`device` belongs to the link from here on; `serial_number` pins the one right machine.
+
+    `known` (serial number -> name of its table) and `where` (its port or address) make the words about a wrong one
+    exact.
+    """
 
     def __init__(
         self,
@@ -113,6 +118,8 @@ class Link:
         *,
         clock: Clock,
         serial_number: str = "",
+        known: Mapping[str, str] | None = None,
+        where: str = "",
         pace: Pace | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -120,7 +127,9 @@ class Link:
         self.identity: Identity | None = None
         self.reason = ""  # why it is not online, in a plain sentence
         self._clock = clock
-        self._serial_number = serial_number
+        self._expected = Expected(
+            name=device.name, serial_number=serial_number, where=where, known=known or {}
+        )
         self._pace = pace or Pace()
         self._jitter = jitter
         self._state = LinkState.CLOSED
@@ -293,9 +302,7 @@ class Link:
                 identity = await self.device.open()
         except TimeoutError:
             raise DeviceTimeout(f"no answer within {self._pace.open_s:.0f} s") from None
-        if self._serial_number and identity.serial_number != self._serial_number:
-            answered = identity.serial_number or "a machine without a number"
-            raise Misfit(f"expected serial number {self._serial_number}, but {answered} answered")
+        self._expected.check(identity)
         self.identity = identity
 
     async def _follow(self) -> None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from drivers import lines
 from drivers.host import guardian
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,11 @@ class Guard:
     def pid(self) -> int:
         """Of the guardian; 0 when there is none."""
         return self._process.pid if self._process else 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether it could speak on the port if this process died now."""
+        return bool(self._held) and self._process is not None
 
     def begin(self, *, mock_pid: int = 0) -> None:
         """Start the guardian, in place of an earlier one. `mock_pid` is ended by it when the host dies."""
@@ -116,6 +122,8 @@ class Guard:
 
 def descriptor(port: str) -> int | None:
     """This process's open descriptor of `port`; drivers need not know that somebody watches over them."""
+    if "://" in port:
+        return lines.descriptor(port)  # rfc2217:// has none that another process could speak through
     real = os.path.realpath(port)
     if not _DESCRIPTORS.is_dir():
         return None

@@ -1,15 +1,20 @@
 """What a host started and how it ended, so that no later host starts it twice or thinks it runs.
 
 One small JSON file, replaced in one piece. It is on the disk (fsync) before the first line of a
-program is sent and after its end; positions in between are written every few seconds and may be lost.
+program is sent and after its end; what is written in between, every few seconds, may be lost. Beside it lies
+the position: 24 bytes, written over after every line sent, so that it is exact whatever kills the host. Only a
+power cut may take the last of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -54,6 +59,43 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Position:
+    """How far the driver has sent the file; told from its own thread, read from the loop. None keeps it in memory."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.line = 0
+        self.offset = 0
+        self._fd = -1 if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def begin(self, token: str) -> None:
+        """From here on it is the position in the program of `token`. Raises OSError when the disk takes nothing."""
+        self.line = self.offset = 0
+        if self._fd >= 0:
+            os.pwrite(self._fd, _mark(token) + _PLACE.pack(0, 0), 0)
+
+    def __call__(self, line: int, offset: int) -> None:
+        self.line, self.offset = line, offset
+        if self._fd >= 0:
+            os.pwrite(self._fd, _PLACE.pack(line, offset), _MARK_BYTES)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+_MARK_BYTES: Final = 8
+_PLACE: Final = struct.Struct("<QQ")
+
+
+def position_beside(journal: Path) -> Path:
+    return journal.with_suffix(".position")
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()[:_MARK_BYTES]
+
+
 class Journal:
     """`damaged`: a note was there and cannot be read, so a program may have been running; until the next `write`."""
 
@@ -70,11 +112,31 @@ class Journal:
 
 
 def read(path: Path) -> Entry | None:
-    """None for a missing file; a damaged one counts as missing: a lost note must not stop the machine."""
+    """None for a missing file; a damaged one counts as missing: a lost note must not stop the machine.
+
+    Of a program that nobody saw the end of, the position is the one beside it: it is never older.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Entry | None)
+        entry = msgspec.json.decode(path.read_bytes(), type=Entry | None)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    if entry is None or entry.outcome is not None or entry.settled:
+        return entry
+    return _with_position(entry, position_beside(path))
+
+
+def _with_position(entry: Entry, path: Path) -> Entry:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return entry
+    if len(data) != _MARK_BYTES + _PLACE.size or not data.startswith(_mark(entry.token)):
+        return entry  # of an earlier program, or of a host that kept none
+    line, offset = _PLACE.unpack_from(data, _MARK_BYTES)
+    if offset <= entry.position_bytes:
+        return entry
+    fraction = min(1.0, offset / entry.size_bytes) if entry.size_bytes else entry.fraction
+    return msgspec.structs.replace(entry, position_line=line, position_bytes=offset, fraction=fraction)
 
 
 def _says_something(path: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from drivers.host.guard import Guard, descriptor
-from drivers.host.journal import Entry, Journal
+from drivers.host.journal import Entry, Journal, Position
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import LockHeld, port_lock, take_lock
 from drivers.host.wire import Push
@@ -42,17 +42,6 @@ _HEAL_FIRST_S: Final = 1.0
 _HEAL_LAST_S: Final = 60.0
 _HOLD_EVERY_S: Final = 0.02
 _OPEN_TO_STOP_S: Final = 25.0
-
-
-class Position:
-    """How far the driver has sent the file; told from its own thread, read from the loop."""
-
-    def __init__(self) -> None:
-        self.line = 0
-        self.offset = 0
-
-    def __call__(self, line: int, offset: int) -> None:
-        self.line, self.offset = line, offset
 
 
 class Keeper:
@@ -128,6 +117,7 @@ class Keeper:
                 self._guard.drop()
                 await self._close_device()
                 raise
+            identity = self._with_guardian(identity)
             self._identity = identity
             self._following = asyncio.create_task(self._follow(), name="follow the machine")
             return identity
@@ -152,6 +142,17 @@ class Keeper:
             self._guard.hold(self._port, locks)
         return identity
 
+    def _with_guardian(self, identity: Identity) -> Identity:
+        """Whether somebody can switch the heaters off if this host dies is part of what the machine can do."""
+        held = self._guard.holds
+        if not held:
+            log.error(
+                "%s: NO GUARDIAN on %s: if this host dies nobody can switch the heaters off",
+                self.device.name,
+                self._port,
+            )
+        return replace(identity, features={**identity.features, "GUARDIAN": "1" if held else "0"})
+
     async def close(self) -> None:
         for task in (self._healing, self._following):
             if task is not None:
@@ -166,6 +167,7 @@ class Keeper:
         if self._port_lock is not None:
             os.close(self._port_lock[1])
             self._port_lock = None
+        self._position.close()
 
     async def quit(self, *, force: bool) -> None:
         """Make ready for the host's end. Refuses while a program runs, unless forced; then safe first."""
@@ -185,7 +187,7 @@ class Keeper:
         entry = self._journal.entry
         if entry is not None and entry.running:
             ended = msgspec.structs.replace(
-                entry,
+                self._placed(entry),
                 ended_at=self._clock.now(),
                 detail="the host was told to end",
                 safe=safety.value,
@@ -303,10 +305,26 @@ class Keeper:
         if not self.is_open:
             try:
                 async with asyncio.timeout(_OPEN_TO_STOP_S):
-                    await self.open()
+                    await self._open_to_stop()
             except TimeoutError:
                 raise DeviceTimeout("the machine could not be opened in time to be made safe") from None
         return await self.device.make_safe()
+
+    async def _open_to_stop(self) -> None:
+        """The driver hears of the stop while it still shakes hands: a machine that does not answer may well listen."""
+        opening = asyncio.create_task(self.open(), name="open to stop")
+        told: asyncio.Task[Safety] | None = None
+        try:
+            while not opening.done():
+                await asyncio.wait((opening,), timeout=_HOLD_EVERY_S)
+                if told is None and not opening.done() and descriptor(self._port) is not None:
+                    told = asyncio.create_task(self.device.make_safe(), name="stop while opening")
+            await opening
+        finally:
+            for task in (opening, told):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
 
     async def start(self, program: Path, token: str, deadline: datetime | None) -> None:
         """Written down before it is sent. A token that was ever started here is not started again."""
@@ -336,6 +354,7 @@ class Keeper:
                 started_at=self._clock.now(),
             )
             try:
+                self._position.begin(token)
                 self._journal.write(entry, durable=True)
             except OSError as error:
                 self._journal.entry = previous
@@ -372,7 +391,7 @@ class Keeper:
         entry = self._journal.entry
         if entry is not None and entry.running:
             ended = msgspec.structs.replace(
-                entry, ended_at=self._clock.now(), detail=f"interrupted: {reason}"
+                self._placed(entry), ended_at=self._clock.now(), detail=f"interrupted: {reason}"
             )
             self._note(ended, durable=True)
         self._publish(Push(lost=reason))
@@ -404,11 +423,7 @@ class Keeper:
                 self._note(ended, durable=True)
             return
         entry = msgspec.structs.replace(
-            entry,
-            fraction=progress.fraction,
-            elapsed_s=progress.elapsed_s,
-            position_bytes=self._position.offset,
-            position_line=self._position.line,
+            self._placed(entry), fraction=progress.fraction, elapsed_s=progress.elapsed_s
         )
         if progress.outcome is not None:
             entry = msgspec.structs.replace(
@@ -418,6 +433,14 @@ class Keeper:
         elif self._noted_at is None or abs((now - self._noted_at).total_seconds()) >= _NOTE_EVERY_S:
             self._noted_at = now
             self._note(entry, durable=False)
+
+    def _placed(self, entry: Entry) -> Entry:
+        """With what was sent by now; a driver that does not tell where it is leaves the entry as it is."""
+        line, offset = self._position.line, self._position.offset
+        if not offset or not entry.size_bytes:
+            return entry
+        fraction = min(1.0, offset / entry.size_bytes)
+        return msgspec.structs.replace(entry, position_line=line, position_bytes=offset, fraction=fraction)
 
 
 def _digest(program: Path) -> tuple[str, int]:

@@ -98,8 +98,10 @@ def _private(folder: Path) -> Path:
 
 
 def port_lock(port: str) -> Path:
-    """One lock a port, by the port's real path: a by-id name and /dev/ttyUSB0 are the same machine."""
-    digest = hashlib.sha256(os.fsencode(os.path.realpath(port))).hexdigest()[:20]
+    """One lock a port: by real path, because a by-id name and /dev/ttyUSB0 are the same machine; over the network
+    by host and port, whichever of socket:// and rfc2217:// is spoken. Names are not looked up."""
+    real = port.partition("://")[2].lower().rstrip("/") if "://" in port else os.path.realpath(port)
+    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:20]
     return runtime_dir() / f"port-{digest}.lock"
 
 

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,8 @@ from drivers import registry
 from drivers.config import DeviceConfig
 from drivers.host import wire
 from drivers.host.guard import Guard
-from drivers.host.journal import Journal
-from drivers.host.keeper import Keeper, Position
+from drivers.host.journal import Journal, Position, position_beside
+from drivers.host.keeper import Keeper
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import HostPaths, LockHeld, take_lock
 from drivers.host.wire import Call, Hello, Op, Push, Reply
@@ -278,37 +278,52 @@ def run(
     ready: Callable[[], None],
     idle_s: float = 300.0,
     clock: Clock | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> None:
-    """Be the host of `config` until its end. Raises `HostRuns`, `LockHeld` or OSError before `ready`."""
+    """Be the host of `config` until its end. Raises `HostRuns`, `LockHeld` or OSError before `ready`.
+
+    `known`: from the serial numbers of devices.toml to the names of their tables.
+    """
     paths = HostPaths(data_dir, config.name)
     paths.prepare()
     name_lock = _own_name(paths)
     keep_log(paths)
     # The lock is never closed here: it falls free when the whole process is gone, and others wait for that.
-    asyncio.run(_run(config, paths, name_lock, ready=ready, idle_s=idle_s, clock=clock or SystemClock()))
+    keeping = _keeping(config, paths, name_lock, clock=clock or SystemClock(), known=known or {})
+    asyncio.run(_run(keeping, config=config, paths=paths, idle_s=idle_s, ready=ready))
 
 
 async def _run(
+    keeping: Callable[[Callable[[Push], None]], Keeper],
+    *,
     config: DeviceConfig,
     paths: HostPaths,
-    name_lock: int,
-    *,
-    ready: Callable[[], None],
     idle_s: float,
-    clock: Clock,
+    ready: Callable[[], None],
 ) -> None:
-    mock = MockMachine(config, paths.mock_port) if config.mock else None
+    await Host(keeping, config=config, paths=paths, idle_s=idle_s).run(ready)
+
+
+def _keeping(
+    config: DeviceConfig, paths: HostPaths, name_lock: int, *, clock: Clock, known: Mapping[str, str]
+) -> Callable[[Callable[[Push], None]], Keeper]:
+    """What makes the keeper, inside the event loop that it belongs to."""
+    mock = MockMachine(config, paths.mock_port, control=paths.control) if config.mock else None
     port = str(paths.mock_port) if config.mock else registry.port_of(config)
-    guard = Guard(paths.journal, locks=(name_lock,))
-    if mock is None:
-        guard.begin()
-    position = Position()
 
     def keeper_for(publish: Callable[[Push], None]) -> Keeper:
+        guard = Guard(paths.journal, locks=(name_lock,))
+        if mock is None:
+            guard.begin()
+        journal = Journal(paths.journal)  # read before the position in it is written anew
+        position = Position(position_beside(paths.journal))
+        device = registry.build(
+            config, data_dir=paths.data_dir, clock=clock, port=port, sent=position, known=known
+        )
         return Keeper(
-            registry.build(config, data_dir=paths.data_dir, clock=clock, port=port, sent=position),
+            device,
             port=port,
-            journal=Journal(paths.journal),
+            journal=journal,
             guard=guard,
             clock=clock,
             publish=publish,
@@ -316,7 +331,7 @@ async def _run(
             mock=mock,
         )
 
-    await Host(keeper_for, config=config, paths=paths, idle_s=idle_s).run(ready)
+    return keeper_for
 
 
 def _own_name(paths: HostPaths) -> int:

@@ -10,12 +10,13 @@ worker    the thread that owns the port
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from drivers.identity import Expected
 from drivers.lines import Lines
 from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Program
@@ -41,9 +42,9 @@ T = TypeVar("T")
 class Marlin:
     """A `fablab.device.Device`. `port` is a path (opened exclusively) or any URL pyserial takes.
 
-    `serial_number` is the UUID that must answer, where one is known; `every_s` the longest pause between two
-    statuses; `journal(line, offset)` is told from the worker thread, at most twice a second, how far the
-    file was sent; `on_pause`, `on_resume`, `on_cancel` are commands of this machine for parking;
+    `serial_number` is the UUID that must answer, where one is known, and `known` whose the others are; `every_s`
+    the longest pause between two statuses; `journal(line, offset)` is told from the worker thread, after every line,
+    how far the file was sent; `on_pause`, `on_resume`, `on_cancel` are commands of this machine for parking;
     `quick_stop` allows M410 and `kill` M112 as the last means of `make_safe`, both only on firmware with an
     emergency parser; `connect` stands in for opening the port in tests.
     """
@@ -58,6 +59,7 @@ class Marlin:
         baud: int = 115200,
         clock: Clock | None = None,
         serial_number: str = "",
+        known: Mapping[str, str] | None = None,
         window: int = 1,
         on_pause: Sequence[str] = (),
         on_resume: Sequence[str] = (),
@@ -71,7 +73,8 @@ class Marlin:
     ) -> None:
         self.name = name
         self._clock = clock or SystemClock()
-        self._serial_number = serial_number
+        self._port = port
+        self._expected = Expected(name=name, serial_number=serial_number, where=port, known=known or {})
         self._window = window
         self._habits = Habits(
             on_pause=tuple(on_pause),
@@ -94,6 +97,7 @@ class Marlin:
         before = last.job if last else None
         worker = self._worker = Worker(
             name=self.name,
+            port=self._port,
             connect=self._connect,
             clock=self._clock,
             limits=self._limits,
@@ -109,11 +113,11 @@ class Marlin:
         except asyncio.CancelledError:
             worker.stop()
             raise
-        if self._serial_number and identity.serial_number != self._serial_number:
+        try:
+            self._expected.check(identity)
+        except Misfit:
             await self.close()
-            raise Misfit(
-                f"the machine on this port is {identity.serial_number or 'nameless'}, not {self.name}"
-            )
+            raise
         return identity
 
     async def close(self) -> None:
@@ -166,8 +170,10 @@ class Marlin:
     async def make_safe(self) -> Safety:
         """Ends a running program. Answers within 2 s + twice `limits.safe_s`, whatever the machine does."""
         try:
+            worker = self._opened()
+            worker.hurry()
             answer: Future[Safety] = await asyncio.wait_for(
-                self._order(self._opened().make_safe), self._limits.safe_s
+                self._order(worker.make_safe), self._limits.safe_s
             )
             return await asyncio.wait_for(asyncio.wrap_future(answer), self._limits.safe_s + 2)
         except (DeviceError, TimeoutError):

@@ -20,7 +20,6 @@ class Limits:
     tick_s: float = 0.1
     tries_running: int = 5
     tries_idle: int = 2
-    journal_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,11 +41,19 @@ T = TypeVar("T")
 Journal = Callable[[int, int], None]
 
 
+# Of what a machine says without being asked no more than this is kept, whatever floods in.
+LONGEST_FAULT = 400
+MOST_QUEUED = 64
+# One report may be the answer to an M105 that was on its way before the stop; two cannot be.
+COLD_REPORTS = 2
+
+
 @dataclass(slots=True)
 class _SafeStop:
     answer: Future[Safety]
     deadline: float
     number: int = -1  # of the M105 that reads the targets back
+    cold: int = 0  # reports in a row with every target at 0
 
 
 class Worker(threading.Thread):
@@ -55,6 +63,7 @@ class Worker(threading.Thread):
         self,
         *,
         name: str,
+        port: str,
         connect: Callable[[], Lines],
         clock: Clock,
         limits: Limits,
@@ -65,6 +74,7 @@ class Worker(threading.Thread):
         unsafe: bool,
     ) -> None:
         super().__init__(name=f"marlin {name}", daemon=True)
+        self._port = port
         self._connect = connect
         self._clock = clock
         self._limits = limits
@@ -82,6 +92,7 @@ class Worker(threading.Thread):
         self._listeners: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()  # around state that `status` must see as one
         self._closing = False
+        self._urgent = False  # a stop was asked for and may not have reached the wire yet
         self._heat: dict[str, float] = {}
         self._fault = ""
         self._message = ""
@@ -92,7 +103,7 @@ class Worker(threading.Thread):
         self.maybe_hot = False  # a stop was asked for that the machine has not confirmed
         self._rebooted = False
         self._says_busy = False
-        self._heard = self._moved = self._polled = self._told = self._noted = self._ticked = 0.0
+        self._heard = self._moved = self._polled = self._told = self._ticked = 0.0
         self._resend_at = 0.0  # when a resend was asked for whose ok has not come yet
         self._tries = 0
 
@@ -109,6 +120,12 @@ class Worker(threading.Thread):
         if self._lines is not None:
             self._lines.wake()
         return answer
+
+    def hurry(self) -> None:
+        """A stop is coming: what switches heaters off goes out even in the middle of a handshake."""
+        self._urgent = True
+        if self._lines is not None:
+            self._lines.wake()
 
     def stop(self) -> None:
         self._closing = True
@@ -160,10 +177,10 @@ class Worker(threading.Thread):
     def _end(self, error: DeviceError) -> None:
         with self._lock:
             self.lost = error
-            if self._lines is not None:
-                self._lines.close()
             if self.job and self.job.live:
                 self.job.program.close()
+        if self._lines is not None:
+            self._lines.close()
         if not self.ready.done():
             self.ready.set_exception(error)
         if self._safe_stop:
@@ -268,6 +285,7 @@ class Worker(threading.Thread):
         job.line, job.offset = step.line, step.end
         if step.kind is Kind.SEND:
             self._send(step.command)
+            self._note(job)
             if self._last_code == b"M73" and (left_s := remaining_s(step.command)) is not None:
                 job.remaining_s, job.remaining_at = left_s, self._clock.now()
         elif step.kind is Kind.PAUSE:
@@ -391,14 +409,16 @@ class Worker(threading.Thread):
     def _give_up(self, number: int) -> None:
         self._resend_at = 0.0
         self._write(self._talk.hello())
-        if self.job and self.job.live:
+        if self.job and self.job.live and self.job.planned is not Outcome.FAILED:
             self.job.note(f"line {number} could not be got across to the machine")
             self._wind_up(Outcome.FAILED)
 
     def _hear_fault(self, line: bytes) -> None:
         text = words.plain(line).removeprefix("Error:").strip()
+        if self._fault and (text in self._fault or len(self._fault) > LONGEST_FAULT):
+            return
         with self._lock:
-            self._fault = self._fault if text in self._fault else f"{self._fault}; {text}".removeprefix("; ")
+            self._fault = f"{self._fault}; {text}".removeprefix("; ")
         self._host.clear()
         if self.job and self.job.outcome is Outcome.FAILED:
             self.job.detail = self._fault  # the second line of the same fault
@@ -407,6 +427,8 @@ class Worker(threading.Thread):
 
     def _hear_action(self, line: bytes) -> None:
         """The machine's own panel was used."""
+        if len(self._host) > MOST_QUEUED:
+            return  # nobody presses buttons that fast
         action, _, text = words.plain(line).split("action:", 1)[1].partition(" ")
         job = self.job
         if action in ("pause", "paused") and job and job.phase is Phase.RUNNING:
@@ -436,7 +458,9 @@ class Worker(threading.Thread):
     def _handshake(self) -> None:
         """Numbers from zero, who is there, and reports switched on. Raises DeviceTimeout or Misfit."""
         assert self._lines is not None
-        self.firmware = greet(self._lines, self._talk, self._limits, lambda: self._closing)
+        if self._unsafe:
+            self._lines.write(self._blind())
+        self.firmware = greet(self._lines, self._talk, self._limits, self._interrupted, self._port)
         self._talk.forget()
         self._resend_at, self._readback, self._tries = 0.0, -1, 0
         self._heard = self._moved = self._polled = time.monotonic()
@@ -449,6 +473,14 @@ class Worker(threading.Thread):
             self._host.extend(self._off())
             self._unsafe = False
         self._host.append(b"M105")
+
+    def _interrupted(self) -> bool:
+        """Asked all through a handshake, which may take long: no reason to hold a stop up."""
+        if self._urgent:
+            self._urgent = False
+            assert self._lines is not None
+            self._lines.write(self._blind())
+        return self._closing
 
     # -- timers --------------------------------------------------------------------------------------------
 
@@ -472,9 +504,6 @@ class Worker(threading.Thread):
             self._polled = now
             if b"M105" not in self._host and self._readback < 0:
                 self._host.append(b"M105")
-        if self._journal and job and job.live and now - self._noted > self._limits.journal_s:
-            self._noted = now
-            self._note(job)
 
     def _retry(self, now: float, tries: int) -> None:
         """No ok in time: the same line again, and by turns a bare M105 in case the numbers stand wrong."""
@@ -564,18 +593,29 @@ class Worker(threading.Thread):
             self.maybe_hot = True
             self._host.clear()
             self._resend_at = 0.0
+            self._urgent = False
             self._cut_short()
+            assert self._lines is not None
+            self._lines.write(self._blind())
             self._talk.forget()  # neither a lost ok nor a pending resend may hold these up
             self._write(self._talk.hello())
             self._send_off()
         return self._safe_stop.answer
 
+    def _blind(self) -> bytes:
+        """Heaters off at once: without numbers, so that no ok is waited for. A firmware takes such lines whatever
+        number it expects; one that answers nothing may still listen, and one that is busy finds them in its buffer."""
+        return b"".join(command + b"\n" for command in self._off())
+
     def _send_off(self) -> None:
         self._host.extend([*self._off(), b"M105"])
 
     def _read_back(self, stop: _SafeStop, degrees: dict[str, float]) -> None:
-        if words.all_off(degrees):
+        stop.cold = stop.cold + 1 if words.all_off(degrees) else 0
+        if stop.cold >= COLD_REPORTS:
             self._settle_safe_stop(Safety.CONFIRMED)
+        elif stop.cold:
+            self._host.append(b"M105")
         elif time.monotonic() < stop.deadline - self._limits.tick_s:
             self._send_off()
 
@@ -593,7 +633,7 @@ class Worker(threading.Thread):
     def _say(self, message: str) -> None:
         with self._lock:
             self._message = message
-        self._tell()
+        self._tell(soon=True)
 
     def _note(self, job: Job) -> None:
         """A full disk must not spoil a print."""

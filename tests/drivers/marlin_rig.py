@@ -23,7 +23,6 @@ QUICK = Limits(
     poll_s=0.1,
     safe_s=1.0,
     tick_s=0.02,
-    journal_s=0.01,
 )
 
 

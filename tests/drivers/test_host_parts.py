@@ -21,8 +21,8 @@ from drivers.host import client as client_room
 from drivers.host import server, wire
 from drivers.host.client import HostedDevice
 from drivers.host.guard import Guard
-from drivers.host.journal import Entry, Journal, read
-from drivers.host.keeper import Keeper, Position
+from drivers.host.journal import Entry, Journal, Position, read
+from drivers.host.keeper import Keeper
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import HostPaths, LockHeld, port_lock, runtime_dir, take_lock
 from drivers.host.wire import Call, Hello, Op, Push, Reply

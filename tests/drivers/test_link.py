@@ -16,6 +16,7 @@ from fablab.device import (
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
+    Identity,
     LinkLost,
     LinkState,
     Misfit,
@@ -119,7 +120,27 @@ async def test_misfit_blocks_until_a_person_says_retry(link: Link, device: Puppe
 
 async def test_the_wrong_serial_number_blocks(device: PuppetDevice, clock: FakeClock) -> None:
     async with Link(device, clock=clock, serial_number="S2", pace=FAST) as link:
-        with pytest.raises(Misfit, match="expected serial number S2, but S1 answered"):
+        with pytest.raises(Misfit, match=r"puppet expects S2; S1 \(puppet\) answered"):
+            await link.wait_online(20)
+
+
+async def test_a_wrong_machine_that_is_known_is_called_by_its_name(
+    device: PuppetDevice, clock: FakeClock
+) -> None:
+    known = {"S1": "mini", "S2": "puppet"}
+    link = Link(device, clock=clock, serial_number="S2", known=known, where="/dev/ttyUSB0", pace=FAST)
+    words = r"puppet expects S2; S1 \(puppet\), which is mini of devices.toml, answered on /dev/ttyUSB0"
+    async with link:
+        with pytest.raises(Misfit, match=words):
+            await link.wait_online(20)
+
+
+async def test_a_machine_without_a_number_is_not_the_one_with_a_number(
+    device: PuppetDevice, clock: FakeClock
+) -> None:
+    device.identity = Identity(firmware="Marlin 2.0", model="MK3S")
+    async with Link(device, clock=clock, serial_number="S2", pace=FAST) as link:
+        with pytest.raises(Misfit, match=r"a machine without a serial number \(MK3S, Marlin 2.0\) answered"):
             await link.wait_online(20)
 
 

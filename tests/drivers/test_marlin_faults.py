@@ -262,20 +262,62 @@ def scripted(answer: dict[bytes, bytes]) -> Marlin:
     return Marlin(name="m", port="", limits=QUICK, connect=lambda: Lines(ScriptPort(reply)))
 
 
-async def test_a_grbl_on_the_port_is_a_misfit() -> None:
-    with pytest.raises(Misfit, match="GRBL"):
-        await scripted({b"M110": b"Grbl 1.1h ['$' for help]\r\n"}).open()
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {b"M110": b"Grbl 1.1h ['$' for help]\r\n"},
+        {b"M110": b"error:20\r\n", b"$I": b"[VER:1.1h.20190830:]\r\n[OPT:V,15,128]\r\nok\r\n"},
+        {b"M110": b"[MSG:'$H'|'$X' to unlock]\r\nerror:9\r\n", b"$I": b"[VER:1.1h:]\r\nok\r\n"},
+    ],
+    ids=["banner", "an error with a number", "locked"],
+)
+async def test_a_grbl_on_the_port_is_a_misfit(answers: dict[bytes, bytes]) -> None:
+    with pytest.raises(Misfit, match=r"expected a Marlin printer, a GRBL 1\.1h answered"):
+        await scripted(answers).open()
+
+
+async def test_a_grbl_that_does_not_tell_its_version_is_a_misfit() -> None:
+    with pytest.raises(Misfit, match="a GRBL of unknown version answered"):
+        await scripted({b"M110": b"ALARM:1\r\n"}).open()
+
+
+async def test_a_firmware_of_another_kind_is_a_misfit() -> None:
+    answers = {b"M110": b"ok\n", b"M115": b"FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.12\nok\n"}
+    with pytest.raises(Misfit, match="expected a Marlin printer, Klipper answered"):
+        await scripted(answers).open()
+
+
+async def test_an_ok_from_before_is_not_taken_for_the_hellos() -> None:
+    """A board that was busy when the cable came back: the first ok is old, and its numbers stand elsewhere."""
+    hellos = count(1)
+
+    def reply(data: bytes) -> Iterable[bytes]:
+        if b"M110" in data:
+            next(hellos)
+            return [b"ok\n"]
+        if b"M115" in data:
+            known = next(asked) > 1
+            return [b"FIRMWARE_NAME:Marlin\nok\n" if known else b"Error:Line Number\nResend: 30\nok\n"]
+        return [b"ok T:20.0 /0.0 B:20.0 /0.0\n"]
+
+    asked = count(1)
+    marlin = Marlin(name="m", port="", limits=QUICK, connect=lambda: Lines(ScriptPort(reply)))
+    assert (await marlin.open()).firmware == "Marlin"
+    assert next(hellos) == 3
+    await marlin.close()
 
 
 async def test_a_firmware_that_does_not_say_its_name_is_a_misfit() -> None:
-    with pytest.raises(Misfit, match="may be no Marlin"):
+    with pytest.raises(
+        Misfit, match="expected a Marlin printer, what answered does not say which firmware it is"
+    ):
         await scripted({b"": b"ok\n"}).open()
 
 
 async def test_a_port_that_never_answers_times_out() -> None:
     marlin = scripted({b"nothing": b""})
     marlin._limits = QUICK.__class__(open_s=0.2, hello_s=0.1, tick_s=0.02)
-    with pytest.raises(DeviceTimeout, match="nothing on this port"):
+    with pytest.raises(DeviceTimeout, match="nothing answers like a Marlin"):
         await marlin.open()
 
 
