@@ -1,0 +1,486 @@
+"""The port over Moonraker: one websocket that is listened to, and requests beside it.
+
+A lost answer is never met by sending again: `start` looks whether the run's token is already on the machine,
+or in Moonraker's history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from drivers.http import NotThere, plain
+from drivers.moonraker import follow, push, wire
+from drivers.moonraker.follow import Look, Seen
+from drivers.moonraker.rest import KlippyAway, Rest
+from drivers.moonraker.safety import make_safe
+from fablab.base.clock import Clock, SystemClock
+from fablab.device import (
+    Capability,
+    DeviceError,
+    DeviceRefused,
+    DeviceState,
+    DeviceTimeout,
+    Identity,
+    LinkLost,
+    Misfit,
+    Outcome,
+    Safety,
+    Status,
+)
+
+log = logging.getLogger(__name__)
+
+_LOOK_TRIES: Final = 3
+_KEPT_UPLOADS: Final = 5  # the newest stay, for a person who wants one again
+_TIDIED_AT_ONCE: Final = 10
+_REMEMBERED_JOBS: Final = 100  # how far back a late retry of a start is recognised
+# Measured: of a print that begins less than half a second after Klipper came up, Moonraker keeps no history.
+_SETTLE_S: Final = 1.0
+
+
+class Moonraker:
+    """`url` may carry a path prefix; `api_key` may be empty where Moonraker trusts this computer. In seconds:
+
+    `answer_s` bounds a request, `upload_s` an upload, `look_s` is how old a status may get before Moonraker is
+    asked again, `safe_s` bounds `make_safe` as a whole, and half of it is the time before an emergency stop;
+    `settle_s` is how long Klipper must have been up before a print may begin.
+    """
+
+    capabilities = frozenset(
+        {Capability.START, Capability.PAUSE, Capability.CANCEL, Capability.DETACHED, Capability.SAFE_STOP}
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        url: str,
+        api_key: str = "",
+        clock: Clock | None = None,
+        answer_s: float = 10.0,
+        upload_s: float = 900.0,
+        look_s: float = 5.0,
+        safe_s: float = 25.0,
+        settle_s: float = _SETTLE_S,
+    ) -> None:
+        if not api_key.isascii() or (api_key and not api_key.isprintable()):
+            raise ValueError("a Moonraker API key is printable ASCII")
+        self.name = name
+        self._url = url
+        self._api_key = api_key
+        self._clock = clock or SystemClock()
+        self._answer_s = answer_s
+        self._upload_s = upload_s
+        self._look_s = look_s
+        self._safe_s = safe_s
+        self._settle_s = settle_s
+        self._seen = Seen()
+        self._at = self._clock.now()
+        self._rest: Rest | None = None
+        self._socket: ClientConnection | None = None
+        self._sensors: tuple[str, ...] | None = None  # what we are subscribed to; None: to nothing
+        self._ready_since: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost: LinkLost | None = LinkLost(f"{name} is not open")
+        self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
+        self._look_wanted = asyncio.Event()
+        self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
+        self._stops = 0  # counts cancels: one that comes during an upload wins
+        self._began = ""  # the last token whose start Klipper has taken
+        self._starting = asyncio.Lock()
+
+    # -- the link
+
+    async def open(self) -> Identity:
+        await self.close()
+        self._rest = rest = self._new_rest()
+        try:
+            identity = await self._identify(rest)
+            self._socket = await push.listen(rest, answer_s=self._answer_s, ping_s=self._look_s)
+            self._lost = None
+            await self._look(rest)
+        except BaseException:
+            await self.close()
+            raise
+        self._tasks = [
+            asyncio.create_task(self._hear(self._socket), name=f"{self.name}: push"),
+            asyncio.create_task(self._keep_looking(rest), name=f"{self.name}: looks"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+        return identity
+
+    async def close(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            await rest.close()
+        self._sensors = self._ready_since = None
+        self._lose(LinkLost("closed"))
+
+    async def watch(self) -> AsyncIterator[Status]:
+        last: Status | None = None
+        due = 0.0
+        while True:
+            changed = self._changed
+            if self._lost is not None:
+                raise LinkLost(str(self._lost))
+            status, now = self._status(), asyncio.get_running_loop().time()
+            if last is None or now >= due or replace(status, at=last.at) != last:
+                last, due = status, now + self._look_s
+                yield status
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await changed.wait()
+
+    # -- commands
+
+    async def start(self, program: Path, token: str) -> None:
+        await self._start(program, token, None)
+
+    async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+        """As `start`; the clock is asked again after the upload, however long this computer was asleep meanwhile."""
+        await self._start(program, token, deadline)
+
+    async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
+        stops = self._stops
+        async with self._starting:
+            rest = self._open_rest()
+            if await self._had(rest, token):
+                return
+            await self._must_be_idle(rest)
+            path = await self._upload(rest, program, token)
+            await self._must_be_free(rest)
+            if stops != self._stops:
+                raise DeviceRefused("stopped while its program was still on its way")
+            if deadline is not None and self._clock.now() >= deadline:
+                raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
+            await self._begin(rest, path, token)
+            if stops != self._stops:
+                await self._take_back(rest)
+            await self._tidy(rest, keep=path)
+
+    async def _take_back(self, rest: Rest) -> None:
+        """A stop found nothing to stop, because it overtook the command to begin."""
+        with contextlib.suppress(DeviceRefused):
+            await rest.cancel()
+        self._want_look()
+
+    async def pause(self) -> None:
+        if await self._stands_in(DeviceState.RUNNING, already=DeviceState.PAUSED):
+            await self._open_rest().pause()
+            self._want_look()
+
+    async def resume(self) -> None:
+        if await self._stands_in(DeviceState.PAUSED, already=DeviceState.RUNNING):
+            await self._open_rest().resume()
+            self._want_look()
+
+    async def cancel(self) -> None:
+        self._stops += 1
+        rest = self._open_rest()
+        if self._seen.state not in wire.MOVING:
+            await self._look(rest)
+        if self._seen.state in wire.MOVING:
+            await rest.cancel()
+            self._want_look()
+        elif not self._starting.locked():  # else there is nothing to cancel yet, and `start` sees the count
+            raise DeviceRefused(f"nothing is printing that could be cancelled{self._why()}")
+
+    async def make_safe(self) -> Safety:
+        """Works on a closed or lost link too; opens a connection of its own for it."""
+        self._stops += 1
+        rest = self._new_rest()
+        try:
+            async with asyncio.timeout(self._safe_s):
+                return await make_safe(rest, name=self.name, soft_s=self._safe_s / 2)
+        except TimeoutError:
+            log.warning("%s: heaters not confirmed off within %g s", self.name, self._safe_s)
+        except DeviceError as error:
+            log.warning("%s: heaters not confirmed off: %s", self.name, error)
+        finally:
+            await rest.close()
+            self._want_look()
+        return Safety.NOT_CONFIRMED
+
+    async def _stands_in(self, wanted: DeviceState, *, already: DeviceState) -> bool:
+        """Klipper answers pause and resume with 200 and "ok" whatever it does (measured), so we look before.
+
+        Worse, a pause of an idle Klipper is remembered, and a resume of a finished print can begin it again.
+        """
+        rest = self._open_rest()
+        if self._seen.state is not wanted:
+            await self._look(rest)
+        if self._seen.state is wanted:
+            return True
+        if self._seen.state is already:
+            return False
+        doing = "paused" if wanted is DeviceState.RUNNING else "resumed"
+        raise DeviceRefused(f"nothing is printing that could be {doing}{self._why()}")
+
+    def _why(self) -> str:
+        return f": {self._seen.message}" if self._seen.message else ""
+
+    # -- opening
+
+    def _new_rest(self) -> Rest:
+        return Rest(url=self._url, api_key=self._api_key, answer_s=self._answer_s, upload_s=self._upload_s)
+
+    def _open_rest(self) -> Rest:
+        if self._rest is None:
+            raise LinkLost(f"{self.name} is not open")
+        return self._rest
+
+    async def _identify(self, rest: Rest) -> Identity:
+        """`serial_number` is Moonraker's instance id: it outlives restarts and updates, and is the same whatever
+        address it is reached by. `model` is the host's name, and known only while Klipper is there."""
+        try:
+            server = await rest.server()
+        except NotThere:
+            raise Misfit("there is no Moonraker at this address; correct the url") from None
+        printer = wire.PrinterInfo()
+        with contextlib.suppress(DeviceRefused):
+            printer = await rest.printer()
+        return Identity(
+            firmware=plain(f"Moonraker {server.moonraker_version}".strip()),
+            model=plain(printer.hostname),
+            serial_number=await rest.instance_id(),
+            features={"klipper": plain(f"{printer.app} {printer.software_version}")} if printer.state else {},
+        )
+
+    # -- listening
+
+    async def _hear(self, socket: ClientConnection) -> None:
+        decoder = msgspec.json.Decoder(wire.Push)
+        garbled = False
+        async for message in socket:
+            try:
+                said = decoder.decode(message)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                if not garbled:
+                    log.warning("%s: a push message cannot be read: %s", self.name, plain(str(error)))
+                garbled = True
+                self._want_look()
+                continue
+            self._take(said)
+        raise LinkLost("Moonraker closed its push socket")
+
+    def _take(self, said: wire.Push) -> None:
+        match said.method:
+            case "notify_status_update":
+                seen, doubtful = follow.glanced(self._seen, _first(said.params))
+                self._at = self._clock.now()
+                self._see(seen)
+                if doubtful:
+                    self._spoken += 1
+                    self._want_look()
+            case "notify_klippy_ready" | "notify_klippy_disconnected":
+                self._sensors = self._ready_since = None  # subscriptions die with Klipper
+                self._spoken += 1
+                self._want_look()
+            case "notify_klippy_shutdown" | "notify_history_changed":
+                self._spoken += 1
+                self._want_look()
+            case _ if said.error is not None:
+                log.warning("%s: no subscription: %s", self.name, plain(said.error.message))
+                self._sensors = None
+
+    async def _keep_looking(self, rest: Rest) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._look_wanted.wait()
+            self._look_wanted.clear()
+            await self._look(rest)
+
+    async def _look(self, rest: Rest) -> None:
+        """Ask what is; an answer that was overtaken by an event is thrown away."""
+        for _ in range(_LOOK_TRIES):
+            spoken = self._spoken
+            look = await self._asked(rest)
+            if spoken == self._spoken:
+                self._note_ready(look.klippy)
+                self._at = self._clock.now()
+                self._see(follow.looked(self._seen, look))
+                return
+        self._want_look()
+
+    async def _asked(self, rest: Rest) -> Look:
+        server = await rest.server()
+        try:
+            if server.klippy_state in (wire.READY, wire.SHUTDOWN):
+                picture = await self._picture(rest)
+                jobs = await self._jobs(rest, picture)
+                return Look(klippy=picture.klippy, message=picture.klippy_message, picture=picture, jobs=jobs)
+            message = (await rest.printer()).state_message if server.klippy_connected else ""
+        except KlippyAway as away:  # it went in between
+            return Look(klippy=wire.DISCONNECTED, message=str(away), jobs=await self._jobs(rest, None))
+        if not message and server.klippy_state == wire.DISCONNECTED:
+            message = "its host program is not running"
+        return Look(klippy=server.klippy_state, message=message, jobs=await self._jobs(rest, None))
+
+    async def _picture(self, rest: Rest) -> wire.Picture:
+        picture = await rest.objects(self._sensors or ())
+        if picture.sensors != self._sensors and self._socket is not None:
+            self._sensors = picture.sensors
+            await push.subscribe(self._socket, picture.sensors)
+            picture = await rest.objects(picture.sensors)
+        return picture
+
+    async def _jobs(self, rest: Rest, picture: wire.Picture | None) -> list[wire.Job]:
+        rows = follow.wants_history(self._seen, picture)
+        return await rest.history(rows) if rows else []
+
+    def _note_ready(self, klippy: str) -> None:
+        if klippy != wire.READY:
+            self._ready_since = None
+        elif self._ready_since is None:
+            self._ready_since = asyncio.get_running_loop().time()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that stopped listening, whatever the reason, ends the watch: silence must not look healthy."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        expected = isinstance(error, DeviceError | websockets.WebSocketException)
+        if not expected:
+            log.error("%s: listening failed", self.name, exc_info=error)
+        self._lose(LinkLost(str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}"))
+
+    def _lose(self, why: LinkLost) -> None:
+        if self._lost is None:
+            self._lost = why
+        self._tell()
+
+    def _want_look(self) -> None:
+        self._look_wanted.set()
+
+    def _see(self, seen: Seen) -> None:
+        self._seen = seen
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _status(self) -> Status:
+        seen = self._seen
+        return Status(
+            at=self._at,
+            state=seen.state,
+            progress=None if seen.run is None else seen.run.progress(),
+            heat_c=seen.heat_c,
+            message=seen.message,
+        )
+
+    # -- starting
+
+    async def _had(self, rest: Rest, token: str) -> bool:
+        """Whether this run was begun before: an earlier try may have had no answer, so the machine is asked."""
+        run = self._seen.run
+        if run is not None and run.token == token:
+            return True
+        if await self._on_machine(rest, token):
+            return True
+        path = wire.program_path(token)
+        row = follow.row_of(path, await rest.history(_REMEMBERED_JOBS))
+        if row is None:
+            if token == self._began:  # Klipper was restarted over it: how far the part got nobody knows
+                raise DeviceRefused("this run had begun before and was lost; it needs a new token")
+            return False
+        if row.status == "in_progress":
+            return True
+        if row.status != "completed":
+            raise DeviceRefused("this run was tried before and did not succeed; it needs a new token")
+        self._spoken += 1
+        self._see(replace(self._seen, run=follow.Run(token=token, path=path).ended(Outcome.DONE)))
+        return True
+
+    async def _on_machine(self, rest: Rest, token: str) -> bool:
+        await self._look(rest)
+        run = self._seen.run
+        return run is not None and run.token == token
+
+    async def _must_be_free(self, rest: Rest) -> None:
+        """Idle, and taking commands at this moment: a start that had to wait behind others would come late."""
+        try:
+            await rest.must_be_free()
+        except DeviceTimeout:
+            raise DeviceRefused("the printer cannot start now: Klipper is busy with other commands") from None
+        await self._must_be_idle(rest)
+
+    async def _must_be_idle(self, rest: Rest) -> None:
+        """Klipper would take a start while paused, and drop what it had (measured)."""
+        await self._look(rest)
+        if self._ready_since is not None:
+            rest_s = self._ready_since + self._settle_s - asyncio.get_running_loop().time()
+            if rest_s > 0:
+                await asyncio.sleep(rest_s)
+                await self._look(rest)
+        if self._seen.state is not DeviceState.IDLE:
+            raise DeviceRefused(f"the printer cannot start now: {self._seen.message or self._seen.state}")
+
+    async def _upload(self, rest: Rest, program: Path, token: str) -> str:
+        item = await rest.upload(program, wire.program_name(token))
+        if wire.token_of(item.path) != token:
+            raise DeviceRefused(
+                f"Moonraker put the upload at {plain(item.path)}, where it cannot be followed"
+            )
+        size = program.stat().st_size
+        if item.size is not None and item.size != size:
+            raise LinkLost(f"the upload did not arrive whole ({size} bytes were sent)")
+        return item.path
+
+    async def _begin(self, rest: Rest, path: str, token: str) -> None:
+        try:
+            await rest.begin(path)
+        except DeviceRefused:
+            if await self._on_machine(rest, token):  # a racing try of the same run won
+                return
+            raise
+        except LinkLost:
+            # The answer is lost, the command perhaps not: what counts is what the machine does.
+            for _ in range(_LOOK_TRIES):
+                if await self._on_machine(rest, token):
+                    self._began = token
+                    return
+                await asyncio.sleep(self._answer_s / 10)
+            raise
+        self._began = token
+        self._spoken += 1
+        if not await self._on_machine(rest, token):
+            raise DeviceRefused("Klipper took the start, but nothing began")
+
+    async def _tidy(self, rest: Rest, *, keep: str) -> None:
+        """Old uploads of ours go, oldest first; a failure here is no failure of the start."""
+        try:
+            ours = [f for f in await rest.files() if wire.token_of(f"{wire.FOLDER}/{f.filename}")]
+            ours = [f for f in ours if f"{wire.FOLDER}/{f.filename}" != keep]
+            ours.sort(key=lambda f: f.modified, reverse=True)
+            for old in ours[_KEPT_UPLOADS:][-_TIDIED_AT_ONCE:]:
+                await rest.delete(old.filename)
+        except DeviceError as error:
+            log.info("%s: old uploads were not tidied away: %s", self.name, error)
+
+
+def _first(params: Any) -> dict[str, Any]:
+    """The diff of a status update: the first of its parameters."""
+    diff = params[0] if isinstance(params, list) and params else None
+    return diff if isinstance(diff, dict) else {}

@@ -1,0 +1,69 @@
+"""Heaters off through Klipper, read back from it; the emergency stop where that cannot be had.
+
+`TURN_OFF_HEATERS` is a command like any other: it waits until Klipper is done with the one before, which may
+be minutes of waiting for heat. So the soft way has its time, and then comes the emergency stop, which does not
+wait: Klipper shuts down and tells its boards to. The price is that a person has to restart the firmware.
+
+A Klipper that is shut down is NOT confirmed. Its boards switch their heaters off by themselves (on the command;
+or when nothing renews the heater's output for three seconds: `setup_max_duration` in klippy/extras/heaters.py),
+but it cannot say that they did: its targets stay as they were (measured), and its temperatures stand still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from drivers.moonraker import wire
+from drivers.moonraker.rest import Rest
+from fablab.device import DeviceError, Misfit, Safety
+
+log = logging.getLogger(__name__)
+
+_ROUND_S: Final = 0.2
+_OFF: Final = "TURN_OFF_HEATERS"
+
+
+async def make_safe(rest: Rest, *, name: str, soft_s: float) -> Safety:
+    """Raises `DeviceError` if even the emergency stop could not be sent; the caller bounds the time."""
+    try:
+        async with asyncio.timeout(soft_s):
+            return await _softly(rest, name)
+    except TimeoutError:
+        log.warning("%s: heaters not confirmed off within %g s: emergency stop", name, soft_s)
+    await rest.emergency_stop()
+    return Safety.NOT_CONFIRMED
+
+
+async def _softly(rest: Rest, name: str) -> Safety:
+    """Cancel, heaters off, and look until Klipper itself says so; a lost answer is met by another round."""
+    told = False
+    while True:
+        try:
+            seen = await _look(rest)
+            if seen.klippy in wire.HALTED:
+                log.warning("%s: Klipper is shut down; nobody can read its heaters back", name)
+                return Safety.NOT_CONFIRMED
+            moving = seen.state in wire.MOVING
+            if told and not moving and _all_off(seen):
+                return Safety.CONFIRMED
+            if moving:
+                await rest.cancel()
+            await rest.script(_OFF)
+            told = True
+        except Misfit:
+            raise
+        except DeviceError as error:
+            log.info("%s: stopping, and trying again: %s", name, error)
+        await asyncio.sleep(_ROUND_S)
+
+
+async def _look(rest: Rest) -> wire.Picture:
+    seen = await rest.objects(())
+    return await rest.objects(seen.heaters) if seen.heaters else seen
+
+
+def _all_off(seen: wire.Picture) -> bool:
+    """Every heater that Klipper has says that its target is zero, and there is one at least."""
+    return bool(seen.heaters) and all(seen.targets_c.get(name) == 0 for name in seen.heaters)
