@@ -1,0 +1,796 @@
+"""The thread that owns the port: it feeds the laser, listens, asks how it is, and stops it.
+
+Everything that changes state runs in this thread; the device's async methods hand it orders, which wake it at
+once, and wait for the answer. What the machine does is never assumed: paused, going on, stopped and done are what
+its status says after the byte that asked for it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from drivers.grbl import meanings, words
+from drivers.grbl.handshake import Firmware, greet
+from drivers.grbl.job import Job, Phase, look, obstacle
+from drivers.grbl.limits import Limits
+from drivers.grbl.pace import Pace
+from drivers.grbl.program import Findings, Kind, Program, Step
+from drivers.grbl.stop import Act, Leg, Stop
+from drivers.grbl.talk import ASK, GO, HOLD, RESET, Origin, Sent, Talk
+from drivers.grbl.trial import Stage, Trial
+from drivers.grbl.words import Report, Setup, State, Word
+from drivers.lines import Lines
+from fablab.base.clock import Clock
+from fablab.device import (
+    DeviceError,
+    DeviceRefused,
+    DeviceState,
+    DeviceTimeout,
+    LinkLost,
+    Outcome,
+    Safety,
+    Status,
+)
+
+T = TypeVar("T")
+Journal = Callable[[int, int], None]
+
+_CLOSING = (b"M5", b"G4 P0.01")  # the wait is acknowledged only when all moves before it are made
+_DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
+_SLOWEST = 10  # a feed override goes down to a tenth
+_STALL_S = 1.0  # idle for so long with lines unacknowledged: an acknowledgement was lost
+
+
+@dataclass(slots=True)
+class _Wait:
+    """Somebody waits for the machine to have paused, or to have gone on."""
+
+    answer: Future[None]
+    until: float
+
+
+class Worker(threading.Thread):
+    """Runs from `start()` until the link is lost or `stop()`. `ready` is answered by the handshake."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        connect: Callable[[], Lines],
+        clock: Clock,
+        limits: Limits,
+        journal: Journal | None,
+        job: Job | None,
+    ) -> None:
+        super().__init__(name=f"grbl {name}", daemon=True)
+        self._connect = connect
+        self._clock = clock
+        self._limits = limits
+        self._journal = journal
+        self.ready: Future[Firmware] = _promise()
+        self.lost: DeviceError | None = None
+        self.job = job
+        self._lines: Lines | None = None
+        self._talk = Talk()
+        self._orders: deque[Callable[[], None]] = deque()
+        self._listeners: dict[object, Callable[[], None]] = {}
+        self._lock = threading.Lock()  # around state that `status` must see as one
+        self._closing = False
+        self._setup = Setup()
+        self._asked_setup = False
+        self._pace = Pace()
+        self._report: Report | None = None
+        self._idle_at = 0.0  # since when every report has said Idle; 0 when the last did not
+        self._alarm = 0
+        self._step: Step | None = None  # the program's next line, read and not sent yet
+        self._closings: deque[bytes] = deque()
+        self._trial: Trial | None = None
+        self._stop: Stop | None = None
+        self._stop_as: tuple[Outcome, str] | None = None  # how the program will have ended by it
+        self._stop_answers: list[Future[Safety]] = []
+        self._pausing: _Wait | None = None
+        self._resuming: _Wait | None = None
+        self._held_by_us = False
+        self._heard = self._moved = self._asked = self._told = self._noted = self._ticked = 0.0
+        self._silent = 0  # status questions since anything came
+
+    # -- for other threads ---------------------------------------------------------------------------------
+
+    def order(self, act: Callable[[], T]) -> Future[T]:
+        """Have `act` run in this thread; its future fails with LinkLost when the link goes first."""
+        answer: Future[T] = Future()
+        with self._lock:
+            if self.lost:
+                answer.set_exception(self.lost)
+                return answer
+            self._orders.append(partial(self._obey, answer, act))
+        if self._lines is not None:
+            self._lines.wake()
+        return answer
+
+    def stop(self) -> None:
+        self._closing = True
+        if self._lines is not None:
+            self._lines.wake()
+
+    def listen(self, key: object, listener: Callable[[], None] | None) -> None:
+        """Have `listener` called on change, from this thread; None takes it away."""
+        with self._lock:
+            if listener is None:
+                self._listeners.pop(key, None)
+            else:
+                self._listeners[key] = listener
+
+    def status(self) -> Status:
+        now = self._clock.now()
+        with self._lock:
+            job = self.job
+            state, message = self._look(job)
+            if self.lost or self._lines is None or not self.ready.done():
+                state, message = DeviceState.OFFLINE, ""
+            return Status(at=now, state=state, progress=job.progress(now) if job else None, message=message)
+
+    def _look(self, job: Job | None) -> tuple[DeviceState, str]:
+        live = job is not None and job.live
+        state, message = look(self._report, self._alarm, program=live, ours=self._held_by_us)
+        if self._stop is not None and live:
+            return DeviceState.RUNNING, "stopping"  # how it ends is not known before the stop is read back
+        if self._trial is not None:
+            return (
+                DeviceState.IDLE,
+                f"checking the program: {self._trial.tried} of {self._trial.commands} lines",
+            )
+        if state is DeviceState.IDLE and not message and self._setup.laser_mode is False:
+            message = "laser mode is off ($32=0): no program with a beam is taken; set $32=1 on the machine"
+        return state, message
+
+    # -- the thread ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        try:
+            self._lines = self._connect()
+            self._begin(greet(self._lines, self._limits, lambda: self._closing))
+            while not self._closing:
+                self._turn()
+            raise LinkLost("the port was closed by us")
+        except DeviceError as error:
+            self._end(error)
+        finally:
+            if self.lost is None:  # a fault of ours: it must not look like a machine that is merely quiet
+                self._end(LinkLost("the driver itself failed"))
+
+    def _begin(self, firmware: Firmware) -> None:
+        now = time.monotonic()
+        self._heard = self._moved = now
+        self._setup, self._asked_setup = firmware.setup, not firmware.unanswered
+        self._talk.resize(firmware.rx)
+        for command in firmware.unanswered:
+            self._talk.send(
+                Sent(command=command, origin=Origin.OURS)
+            )  # it is in the machine's buffer already
+        self._alarm = firmware.alarm
+        if firmware.report is not None:
+            self._see(firmware.report, now)
+        self.ready.set_result(firmware)
+        self._send(Sent(command=b"M5", origin=Origin.OURS))
+
+    def _end(self, error: DeviceError) -> None:
+        with self._lock:
+            self.lost = error
+            if self._lines is not None:
+                self._lines.close()
+            if self.job and self.job.live:
+                self.job.program.close()
+        if not self.ready.done():
+            self.ready.set_exception(error)
+        for waiting in self._stop_answers:
+            waiting.set_result(Safety.NOT_CONFIRMED)
+        for wait in (self._pausing, self._resuming):
+            if wait is not None:
+                wait.answer.set_exception(error)
+        if self._trial is not None:
+            self._trial.close()
+            self._trial.program.close()
+            self._trial.answer.set_exception(error)
+        self._obey_all()
+        self._tell()
+        if self.job and self.job.live:
+            self._note(self.job)
+
+    def _obey_all(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
+
+    def _obey(self, answer: Future[T], act: Callable[[], T]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # who asked has gone away before we came to it
+        try:
+            if self.lost:
+                raise self.lost
+            answer.set_result(act())
+        except DeviceRefused as refusal:
+            answer.set_exception(refusal)
+        except DeviceError as error:
+            answer.set_exception(error)
+            if not self.lost:
+                raise
+        except Exception:
+            # The thread ends of it, and whoever waits for the answer must not wait for ever.
+            answer.set_exception(LinkLost("the driver itself failed"))
+            raise
+
+    def _turn(self) -> None:
+        assert self._lines is not None
+        self._obey_all()
+        self._feed()
+        lines = self._lines.read(self._limits.tick_s)
+        now = time.monotonic()
+        if lines:
+            self._heard, self._silent = now, 0
+            for line in lines:
+                self._hear(line, now)
+        if now - self._ticked >= self._limits.tick_s:
+            self._ticked = now
+            self._check(now)
+
+    # -- sending -------------------------------------------------------------------------------------------
+
+    def _write(self, data: bytes) -> None:
+        assert self._lines is not None
+        self._lines.write(data)
+
+    def _send(self, sent: Sent) -> None:
+        if not self._talk.flying:
+            self._moved = time.monotonic()  # the wait for an answer begins now
+        self._write(self._talk.send(sent))
+
+    def _ask(self, now: float) -> None:
+        self._asked = now
+        self._silent += 1
+        self._write(ASK)
+
+    def _feed(self) -> None:
+        if self._stop is not None:
+            return
+        if self._trial is not None:
+            self._feed_trial(self._trial)
+            return
+        job = self.job
+        if job is None or not job.streaming or self._pausing or (self._report and self._report.held):
+            return
+        while job.phase is Phase.FEEDING and self._feed_line(job):
+            continue
+        while self._closings and self._talk.fits(self._closings[0]):
+            self._send(
+                Sent(command=self._closings.popleft(), origin=Origin.CLOSING, line=job.line, end=job.offset)
+            )
+
+    def _feed_line(self, job: Job) -> bool:
+        """False when no line can be sent now."""
+        flying = self._talk.flying
+        if flying and flying[-1].alone:
+            return False
+        step = self._step or _next(job.program)
+        self._step = step
+        if step is None:
+            job.phase = Phase.CLOSING
+            self._closings.extend(_CLOSING)
+            return False
+        if step.kind is Kind.NOTHING:
+            self._step = None
+            return False
+        if step.kind is Kind.REFUSED:
+            self._fail(f"line {step.line}: {step.why}")
+            return False
+        if not self._talk.fits(step.command) or (step.alone and flying):
+            return False
+        self._step = None
+        self._send(_sent(step, Origin.PROGRAM, self._pace.takes_s(step.command)))
+        return True
+
+    # -- hearing -------------------------------------------------------------------------------------------
+
+    def _hear(self, line: bytes, now: float) -> None:
+        word = words.classify(line)
+        if self._stop is not None:
+            self._stop.heard = True
+        if word is Word.OK:
+            self._hear_answer(0, now)
+        elif word is Word.ERROR:
+            self._hear_answer(words.number(line), now)
+        elif word is Word.STATUS:
+            if report := words.report(line):
+                self._see(report, now)
+        elif word is Word.ALARM:
+            self._hear_alarm(words.number(line))
+        elif word is Word.BANNER:
+            self._hear_banner(now)
+        elif word is Word.SETTING and (told := words.setting(line)):
+            self._setup = Setup(values={**self._setup.values, told[0]: told[1]})
+        elif word is Word.INFO and line.startswith(b"[OPT:"):
+            self._talk.resize(words.build([line]).rx)
+        elif word is Word.INFO and line.startswith(b"[GC:") and (lost := self._talk.marked()):
+            self._miss(lost, now)
+
+    def _hear_answer(self, error: int, now: float) -> None:
+        sent = self._talk.answered()
+        if sent is None:
+            return
+        self._moved = now
+        if sent.origin is Origin.OFF and self._stop is not None:
+            self._stop.hear_answer(ok=not error)
+        elif sent.origin in (Origin.TRIAL, Origin.OURS) and self._trial is not None:
+            self._hear_trial(self._trial, sent, error, now)
+        elif sent.origin in (Origin.PROGRAM, Origin.CLOSING) and self.job is not None and self.job.streaming:
+            if error:
+                self._fail(_complaint(sent, error))
+                return
+            self.job.line, self.job.offset = sent.line, sent.end
+
+    def _miss(self, lost: list[Sent], now: float) -> None:
+        self._moved = now
+        job = self.job
+        if job is None or not job.streaming:
+            return
+        if job.lost_oks == 0:
+            job.note("an acknowledgement was lost on the wire; check the cable")
+        job.lost_oks += len(lost)
+        told = [sent for sent in lost if sent.origin is Origin.PROGRAM]
+        if told:
+            job.line, job.offset = told[-1].line, told[-1].end
+
+    def _hear_alarm(self, number: int) -> None:
+        with self._lock:
+            self._alarm = number
+            self._report = Report(state=State.ALARM)
+        self._idle_at = 0.0
+        why = meanings.alarm(number)
+        if self._stop is not None:
+            if self._stop_as and number == 3:
+                self._stop_as = (self._stop_as[0], f"{self._stop_as[1]}; {why}".removeprefix("; "))
+        elif self._trial is not None:
+            sent = next(iter(self._talk.flying), None)
+            where = f"line {sent.line} ({words.plain(sent.command)}): " if sent and sent.line else ""
+            self._trial.refuse(f"{where}{why}; {meanings.UNLOCK}")
+            self._leave(self._trial, time.monotonic())
+        elif (self.job and self.job.live) or number in meanings.CRITICAL:
+            self._halt(Outcome.FAILED, why, first=Leg.RESETTING)
+        self._tell()
+
+    def _hear_banner(self, now: float) -> None:
+        """A reset empties the machine's buffers, whoever ordered it."""
+        self._talk.forget()
+        self._moved = now
+        self._idle_at = 0.0
+        self._held_by_us = False
+        stop, trial = self._stop, self._trial
+        if stop is not None:
+            self._do(stop.hear_banner(now))
+        elif trial is not None and trial.stage is Stage.LEAVING:
+            trial.stage = Stage.LOOKING
+            trial.stage_until = now + self._limits.reset_s
+            self._ask(now)
+        else:
+            if trial is not None:
+                self._refuse(trial, "the machine restarted while it checked the program")
+            self._halt(
+                Outcome.FAILED, "the machine restarted in the middle of the program", first=Leg.READING
+            )
+
+    # -- what the machine says of itself ----------------------------------------------------------------------
+
+    def _see(self, report: Report, now: float) -> None:
+        if report.state is State.IDLE:
+            self._idle_at = self._idle_at or now
+        else:
+            self._idle_at = 0.0
+        if report.held:
+            self._moved = now  # no acknowledgement can come
+        with self._lock:
+            before, self._report = self._report, report
+            if report.state is not State.ALARM:
+                self._alarm = 0
+            if not report.held and self._pausing is None:
+                self._held_by_us = False
+        if self._stop is not None:
+            self._do(self._stop.hear_report(report, now))
+        elif self._trial is not None and self._trial.stage is Stage.LOOKING:
+            self._decide(self._trial, report)
+        self._settle_waits(report)
+        job = self.job
+        if (
+            job is not None
+            and job.phase is Phase.CLOSING
+            and not self._closings
+            and not self._talk.flying
+            and report.state is State.IDLE
+        ):
+            self._over(Outcome.DONE)
+        if not self._asked_setup and report.state is State.IDLE and not self._talk.flying:
+            self._asked_setup = True
+            self._send(Sent(command=b"$I", origin=Origin.OURS))
+            self._send(Sent(command=b"$$", origin=Origin.OURS))
+        if before is None or (before.state, before.part) != (report.state, report.part):
+            self._tell()
+
+    def _settle_waits(self, report: Report) -> None:
+        if self._pausing is not None:
+            if report.held and report.still:
+                self._held_by_us = report.state is State.HOLD
+                self._pausing.answer.set_result(None)
+                self._pausing = None
+                self._tell()
+            elif report.state is State.ALARM:
+                self._give_up_waiting("the machine went into an alarm")
+        if self._resuming is not None:
+            if not report.held:
+                self._resuming.answer.set_result(None)
+                self._resuming = None
+                self._tell()
+            elif not report.ready:
+                self._give_up_waiting("the door is open; close it and press resume")
+
+    def _give_up_waiting(self, why: str) -> None:
+        pausing, self._pausing = self._pausing, None
+        resuming, self._resuming = self._resuming, None
+        for wait in (pausing, resuming):
+            if wait is not None:
+                wait.answer.set_exception(DeviceRefused(why))
+
+    # -- timers --------------------------------------------------------------------------------------------
+
+    def _check(self, now: float) -> None:
+        if self._stop is not None:
+            self._do(self._stop.tick(now))
+        if self._trial is not None:
+            self._check_trial(self._trial, now)
+        if self._pausing and now > self._pausing.until:
+            self._give_up_waiting("the machine does not come to a standstill; use its own stop")
+        if self._resuming and now > self._resuming.until:
+            self._give_up_waiting("the machine stays on hold")
+        eager = self._stop or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
+        if now - self._asked >= (self._limits.poll_s if eager else self._limits.idle_poll_s):
+            self._ask(now)
+        self._check_life(now)
+        job = self.job
+        if job is not None and job.streaming:
+            self._check_answers(now)
+            if self._journal and now - self._noted > self._limits.journal_s:
+                self._noted = now
+                self._note(job)
+
+    def _check_life(self, now: float) -> None:
+        """Dead only after several questions that nothing at all answered; a homing machine answers none."""
+        homing = self._report is not None and self._report.state is State.HOME
+        patience_s = self._limits.homing_s if homing else self._limits.silence_s
+        if self._silent > self._limits.silent_polls and now - self._heard > patience_s and self._stop is None:
+            raise DeviceTimeout("the machine has stopped answering")
+
+    def _check_answers(self, now: float) -> None:
+        flying = self._talk.flying
+        if not flying or self._stop is not None:
+            return
+        quiet_s = now - self._moved
+        if quiet_s > self._limits.line_s + _SLOWEST * self._talk.owed_s:
+            raise DeviceTimeout("the machine takes no more lines")
+        dwell_s = sum(sent.takes_s for sent in flying if _DWELL.search(sent.command))
+        idle = self._idle_at and now - self._idle_at > _STALL_S + dwell_s
+        if idle and quiet_s > _STALL_S + dwell_s and all(sent.origin is not Origin.MARK for sent in flying):
+            # Idle, so its buffer is empty and this fits, whatever our count says.
+            self._send(Sent(command=b"$G", origin=Origin.MARK))
+
+    # -- the trial in check mode -----------------------------------------------------------------------------
+
+    def _feed_trial(self, trial: Trial) -> None:
+        while trial.stage is Stage.READING and not trial.finished:
+            if time.monotonic() > trial.until:
+                trial.finished = True
+                break
+            step, self._step = self._step or trial.next(), None
+            if step is None:
+                break
+            flying = self._talk.flying
+            if not self._talk.fits(step.command) or (flying and (step.alone or flying[-1].alone)):
+                self._step = step
+                return
+            self._send(_sent(step, Origin.TRIAL))
+        if trial.stage is Stage.READING and trial.finished and not self._talk.flying:
+            self._leave(trial, time.monotonic())
+
+    def _hear_trial(self, trial: Trial, sent: Sent, error: int, now: float) -> None:
+        if sent.origin is Origin.TRIAL:
+            trial.tried += 1
+            if error:
+                trial.refuse(_complaint(sent, error))
+                self._leave(trial, now)
+            elif trial.tried % 500 == 0:
+                self._tell(soon=True)
+        elif sent.command == b"$C" and trial.stage is Stage.ENTERING:
+            if error:
+                self._refuse(trial, f"the machine does not check programs now: {meanings.error(error)}")
+            else:
+                trial.stage = Stage.READING
+
+    def _leave(self, trial: Trial, now: float) -> None:
+        if trial.stage in (Stage.LEAVING, Stage.LOOKING):
+            return
+        trial.stage = Stage.LEAVING
+        trial.stage_until = now + self._limits.reset_s
+        self._step = None
+        self._write(RESET)
+
+    def _check_trial(self, trial: Trial, now: float) -> None:
+        late = {
+            Stage.ENTERING: trial.stage_until,
+            Stage.READING: self._moved + self._limits.line_s if self._talk.flying else now,
+        }.get(trial.stage, trial.stage_until)
+        if now > late:
+            self._refuse(trial, "the machine did not finish checking the program")
+            self._halt(Outcome.FAILED, "", first=Leg.RESETTING)
+
+    def _decide(self, trial: Trial, report: Report) -> None:
+        """After check mode: begin, or say why not."""
+        why = trial.refused or obstacle(report, self._alarm)
+        if why:
+            self._refuse(trial, why)
+            return
+        self._trial = None
+        trial.close()
+        self._start_job(trial)
+        trial.answer.set_result(None)
+
+    def _refuse(self, trial: Trial, why: str) -> None:
+        self._trial = None
+        self._step = None
+        trial.close()
+        trial.program.close()
+        trial.answer.set_exception(DeviceRefused(why))
+        self._tell()
+
+    def _start_job(self, trial: Trial) -> None:
+        job = Job(token=trial.token, program=trial.program, began_at=self._clock.now())
+        if trial.remark:
+            job.note(trial.remark)
+        self._step = None
+        self._closings.clear()
+        self._pace = Pace(self._setup.rapid_mm_s)
+        self._moved = time.monotonic()
+        with self._lock:
+            self.job = job
+        self._tell()
+
+    # -- the stop --------------------------------------------------------------------------------------------
+
+    def _halt(self, outcome: Outcome, why: str, *, first: Leg | None = None) -> Stop:
+        """Begin a stop, or join the one under way. `why` is what will be told of a program that ends by it."""
+        if self._stop is not None:
+            return self._stop
+        if self._trial is not None:
+            self._refuse(self._trial, f"stopped before {self._trial.token} had begun")
+            first = first or Leg.RESETTING  # check mode knows no hold
+        if first is None:
+            locked = self._report is not None and self._report.state is State.ALARM
+            first = Leg.RESETTING if locked else Leg.HOLDING
+        now = time.monotonic()
+        self._step = None
+        self._closings.clear()
+        self._stop_as = (outcome, why)
+        self._stop = stop = Stop(self._limits, now, first=first)
+        self._do(stop.begin())
+        if self.job is not None and self.job.live:
+            with self._lock:
+                self.job.phase = Phase.STOPPING
+        self._give_up_waiting("the machine is being stopped")
+        self._tell()
+        return stop
+
+    def _fail(self, why: str) -> None:
+        self._halt(Outcome.FAILED, why)
+
+    def _do(self, act: Act) -> None:
+        if act is Act.HOLD:
+            self._write(HOLD)
+        elif act is Act.RESET:
+            self._write(RESET)
+        elif act is Act.OFF and self._talk.fits(b"M5"):
+            self._send(Sent(command=b"M5", origin=Origin.OFF))
+        if self._stop is not None and self._stop.over:
+            self._stopped(self._stop)
+
+    def _stopped(self, stop: Stop) -> None:
+        self._stop = None
+        ending, self._stop_as = self._stop_as, None
+        safety = stop.safety or Safety.NOT_CONFIRMED
+        answers, self._stop_answers = self._stop_answers, []
+        for answer in answers:
+            answer.set_result(safety)
+        if not stop.heard:
+            # Nobody knows what it did with our bytes; the program is as lost as the machine is.
+            raise DeviceTimeout("the machine does not answer a stop")
+        if ending is not None and self.job is not None and self.job.live:
+            outcome, why = ending
+            if why:
+                self.job.note(why)
+            if safety is not Safety.CONFIRMED:
+                self.job.note("beam off was NOT confirmed")
+            self._over(outcome)
+        self._tell()
+
+    def _over(self, outcome: Outcome) -> None:
+        job = self.job
+        if job is None or not job.live:
+            return
+        with self._lock:
+            job.end(outcome, self._clock.now())
+            self._step = None
+            self._held_by_us = False
+        self._note(job)
+        self._tell()
+
+    # -- orders, all run in this thread --------------------------------------------------------------------
+
+    def begin(self, token: str, path: Path, findings: Findings) -> Future[None]:
+        """Check mode first; the future is done when the program runs. Raises DeviceRefused."""
+        answer: Future[None] = _promise()
+        if self.job is not None and self.job.token == token:
+            answer.set_result(None)
+            return answer
+        if self._trial is not None and self._trial.token == token:
+            return self._trial.answer
+        if why := self._objection(findings):
+            raise DeviceRefused(why)
+        try:
+            read, program = Program(path), Program(path)
+        except OSError as error:
+            raise DeviceRefused(f"the program cannot be read: {error.strerror}") from error
+        now = time.monotonic()
+        self._trial = Trial(
+            token=token,
+            read=read,
+            program=program,
+            commands=findings.commands,
+            answer=answer,
+            until=now + self._limits.check_s,
+            stage_until=now + self._limits.hello_s,
+        )
+        self._send(Sent(command=b"$C", origin=Origin.OURS))
+        self._tell()
+        return answer
+
+    def _objection(self, findings: Findings) -> str:
+        if self._stop is not None:
+            return "the machine is being stopped"
+        if self._trial is not None or (self.job is not None and self.job.live):
+            return "the machine is busy with another program"
+        if why := obstacle(self._report, self._alarm):
+            return why
+        if findings.beam and self._setup.laser_mode is not True:
+            if self._setup.laser_mode is None:
+                return "the machine has not told its settings, so nobody knows whether it is in laser mode"
+            return (
+                "laser mode is off ($32=0): the beam would go on burning while the head stands still; "
+                "a person must set $32=1 on the machine first"
+            )
+        return ""
+
+    def pause(self) -> Future[None]:
+        """Done when the head stands still."""
+        job = self._live_job()
+        if not job.streaming:
+            raise DeviceRefused("the program is just ending")
+        answer: Future[None] = _promise()
+        if self._report is not None and self._report.held and self._report.still:
+            answer.set_result(None)
+        elif self._pausing is not None:
+            return self._pausing.answer
+        else:
+            self._write(HOLD)
+            self._held_by_us = True
+            self._pausing = _Wait(answer, time.monotonic() + self._limits.pause_s)
+        return answer
+
+    def resume(self) -> Future[None]:
+        """Done when the machine says that it goes on. Also lets go of a hold that somebody set without a program."""
+        report = self._report
+        if self._stop is not None:
+            raise DeviceRefused("the machine is being stopped")
+        if report is None or not report.held:
+            self._live_job()
+            if self._pausing is not None:
+                raise DeviceRefused("the machine is still slowing down to a hold")
+            answer: Future[None] = _promise()
+            answer.set_result(None)
+            return answer
+        if not report.ready:
+            door = report.state is State.DOOR
+            raise DeviceRefused(
+                "the door is open; close it and press resume" if door else "the machine is still slowing down"
+            )
+        if self._resuming is None:
+            self._write(GO)
+            self._resuming = _Wait(_promise(), time.monotonic() + self._limits.resume_s)
+        return self._resuming.answer
+
+    def cancel(self) -> None:
+        """The outcome comes when the beam is read back as off."""
+        if self._trial is not None:
+            self._halt(Outcome.CANCELLED, "")
+            return
+        if self._live_job().streaming:
+            self._halt(Outcome.CANCELLED, "")
+
+    def make_safe(self) -> Future[Safety]:
+        answer: Future[Safety] = _promise()
+        self._halt(Outcome.CANCELLED, "stopped: the machine was made safe")
+        if self._stop is None:
+            answer.set_result(Safety.NOT_CONFIRMED)
+        else:
+            self._stop_answers.append(answer)
+        return answer
+
+    def _live_job(self) -> Job:
+        if self.job is None or not self.job.live:
+            raise DeviceRefused("no program is running")
+        return self.job
+
+    # -- telling -------------------------------------------------------------------------------------------
+
+    def _note(self, job: Job) -> None:
+        """A full disk must not spoil a program."""
+        if self._journal:
+            try:
+                self._journal(job.line, job.offset)
+            except OSError as error:
+                job.note(f"the position in the program could not be written down: {error}")
+
+    def _tell(self, *, soon: bool = False) -> None:
+        """Wake the watchers: at once, or (`soon`) not more than five times a second."""
+        now = time.monotonic()
+        if soon and now - self._told < 0.2:
+            return
+        self._told = now
+        with self._lock:
+            listeners = list(self._listeners.values())
+        for listener in listeners:
+            listener()
+
+
+def _sent(step: Step, origin: Origin, takes_s: float = 0.0) -> Sent:
+    return Sent(
+        command=step.command,
+        origin=origin,
+        line=step.line,
+        end=step.end,
+        takes_s=takes_s,
+        alone=step.alone,
+    )
+
+
+def _complaint(sent: Sent, error: int) -> str:
+    if not sent.line or sent.origin is Origin.CLOSING:
+        return f"{words.plain(sent.command)} after the program: {meanings.error(error)}"
+    return f"line {sent.line} ({words.plain(sent.command)}): {meanings.error(error)}"
+
+
+def _promise() -> Future[T]:
+    """A future that nobody who merely waits for it can cancel."""
+    promise: Future[T] = Future()
+    promise.set_running_or_notify_cancel()
+    return promise
+
+
+def _next(program: Program) -> Step | None:
+    try:
+        return program.next()
+    except OSError as error:
+        why = f"it could not be read from the file: {error.strerror}"
+        return Step(Kind.REFUSED, b"", program.line + 1, program.end, why)
