@@ -246,6 +246,8 @@ class NetworkMock:
                     return
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             writer.transport.abort()  # cut off, or no HTTP
+        except asyncio.CancelledError:
+            pass  # `down` ends it; streams of Python 3.11 would log a handler that ends as cancelled
         finally:
             del self._wires[wire]
             writer.close()

@@ -29,6 +29,7 @@ from fablab.device import (
     DeviceError,
     DeviceRefused,
     DeviceState,
+    DeviceTimeout,
     Identity,
     LinkLost,
     Misfit,
@@ -89,6 +90,8 @@ class OctoPrint:
         self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
         self._stops = 0  # counts cancels: one that comes during an upload wins
         self._began = ""  # the last token whose start OctoPrint has taken
+        self._tried: tuple[str, int] = ("", 0)  # the last token whose start was sent, and over which link
+        self._opened = 0  # counts links
         self._starting = asyncio.Lock()
 
     # -- the link
@@ -101,6 +104,7 @@ class OctoPrint:
             profile = await self._profile(rest)
             self._socket = await self._listen_to(rest)
             self._lost = None
+            self._opened += 1
             await self._look(rest)
         except BaseException:
             await self.close()
@@ -357,7 +361,7 @@ class OctoPrint:
         path = f"{wire.FOLDER}/{wire.program_name(token)}"
         entry = await rest.file(path)
         if entry is None or entry.prints == wire.Prints():
-            if began:  # OctoPrint died over it: how far the part got nobody knows
+            if began or await self._may_have_died(rest, token):  # how far the part got nobody knows
                 raise DeviceRefused("this run had begun before and was lost; it needs a new token")
             return False
         if not entry.prints.success:
@@ -365,6 +369,12 @@ class OctoPrint:
         self._spoken += 1
         self._see(replace(self._seen, run=follow.Run(token=token, path=path).ended(Outcome.DONE)))
         return True
+
+    async def _may_have_died(self, rest: Rest, token: str) -> bool:
+        """The start was sent, its answer and then the link were lost, and now no file at all is selected: OctoPrint
+        was restarted, and whether it printed before that is written nowhere (measured)."""
+        tried, link = self._tried
+        return tried == token and link != self._opened and (await rest.job()).job.file.path is None
 
     async def _on_machine(self, rest: Rest, token: str) -> bool:
         await self._look(rest)
@@ -377,7 +387,13 @@ class OctoPrint:
             raise DeviceRefused(f"the printer cannot start now: {wire.plain(job.state)}")
 
     async def _upload(self, rest: Rest, program: Path, token: str) -> str:
-        path = await rest.upload(program, wire.program_name(token))
+        name = wire.program_name(token)
+        try:
+            path = await rest.upload(program, name)
+        except DeviceTimeout:
+            raise
+        except LinkLost:  # the answer perhaps, but not the file: the look below says
+            path = f"{wire.FOLDER}/{name}"
         if wire.token_of(path) != token:
             raise DeviceRefused(
                 f"OctoPrint put the upload at {wire.plain(path)}, where it cannot be followed"
@@ -389,6 +405,7 @@ class OctoPrint:
         return path
 
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
+        self._tried = (token, self._opened)
         try:
             await rest.select_and_print(path)
         except DeviceRefused:

@@ -145,7 +145,8 @@ def _run(run: Run | None, job: wire.Job, prints: wire.Prints | None, state: Devi
     if path is None or token is None or (run is not None and run.token == token):
         return run
     tried = prints is not None and prints.success + prints.failure > 0
-    if state in wire.MOVING or (run is None and (tried or job.progress.completion is not None)):
+    known = run is None or run.outcome is not None  # else the run we follow comes to its own end first
+    if state in wire.MOVING or (known and (tried or job.progress.completion is not None)):
         return Run(token=token, path=path)
     return run
 

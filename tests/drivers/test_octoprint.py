@@ -185,15 +185,31 @@ async def test_a_model_that_may_not_be_read_stays_empty(server: MockOctoPrint) -
 async def test_a_damaged_or_missing_answer_is_a_lost_link(
     server: MockOctoPrint, fault: Fault, error: type[LinkLost]
 ) -> None:
-    server.fault(fault, "GET /api/job")
+    server.fault(fault, "GET /api/job", times=3)  # a look is asked for again where its answer was damaged
     with pytest.raises(error) as caught:
         await driver(server, answer_s=0.3 if error is DeviceTimeout else 5.0).open()
     assert caught.type is error
 
 
 @pytest.mark.parametrize(
+    "fault", [Fault.HALF_ANSWER, Fault.GARBAGE, Fault.DROPPED, Fault.LOST, Fault.HTTP_503]
+)
+async def test_a_look_whose_answer_was_damaged_is_asked_for_again(
+    server: MockOctoPrint, fault: Fault
+) -> None:
+    server.fault(fault, "GET /api/job", times=2)
+    async with opened(server) as device:
+        assert (await now(device)).state is DeviceState.IDLE
+
+
+@pytest.mark.parametrize(
     ("fault", "error"),
-    [(Fault.FORBIDDEN, Misfit), (Fault.HTTP_503, LinkLost), (Fault.DROPPED, LinkLost), (Fault.TIMEOUT, LinkLost)],
+    [
+        (Fault.FORBIDDEN, Misfit),
+        (Fault.HTTP_503, LinkLost),
+        (Fault.DROPPED, LinkLost),
+        (Fault.TIMEOUT, LinkLost),
+    ],
 )
 async def test_a_push_socket_that_does_not_open_is_told_as_what_it_is(
     server: MockOctoPrint, fault: Fault, error: type[Exception]
@@ -395,6 +411,46 @@ async def test_a_start_that_never_arrived_is_told_and_may_be_tried_again(
     assert server.starts == 0
     await device.start(short, "r1")
     assert server.starts == 1
+
+
+async def test_a_start_whose_answer_died_with_the_server_is_not_sent_again(
+    server: MockOctoPrint, device: OctoPrint, long: Path
+) -> None:
+    server.inject("lost_start")
+    server.before(
+        "POST /api/files/local/fablab/lab-r1.gcode",
+        lambda: server.fault(Fault.DROPPED, "GET /", times=100),
+    )
+    with pytest.raises(LinkLost):
+        await device.start(long, "r1")
+    await server.down()
+    server.heal()
+    await server.up()
+    await device.open()
+    with pytest.raises(DeviceRefused, match="needs a new token"):
+        await device.start(long, "r1")
+    assert server.starts == 1
+
+
+async def test_a_run_that_ended_unheard_after_another_is_known(
+    server: MockOctoPrint, device: OctoPrint, short: Path
+) -> None:
+    await device.start(short, "r1")
+    await until(device, settled)
+    server.inject("lost_start")
+    server.before(
+        "POST /api/files/local/fablab/lab-r2.gcode",
+        lambda: server.fault(Fault.DROPPED, "GET /", times=9),  # the looks that come after the lost answer
+    )
+    with pytest.raises(LinkLost):
+        await device.start(short, "r2")
+    await device.close()
+    while server.busy:  # it runs to its end, and nobody listens
+        await asyncio.sleep(0.01)
+    server.heal()
+    await device.open()
+    status = await now(device)
+    assert (progress(status).token, progress(status).outcome) == ("r2", Outcome.DONE)
 
 
 async def test_a_new_driver_looks_before_it_repeats_a_start(server: MockOctoPrint, long: Path) -> None:
