@@ -21,6 +21,7 @@ from drivers.prusalink import follow, steering, wire
 from drivers.prusalink.follow import Look, Seen
 from drivers.prusalink.rest import Conflict, Rest, address
 from drivers.prusalink.safety import make_safe
+from drivers.prusalink.steering import Patience
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
@@ -39,8 +40,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_TRIES: Final = 3
 _IDLE_LOOKS: Final = 3  # a machine at rest is asked every third time; an end is held for 12 s
-_PASSING_S: Final = 0.2
-_HELD_S: Final = 20.0  # 0.8.1 refuses starts while it holds an end, for about 12 s (measured)
+_PASSING_S: Final = 0.2  # how often at most something is looked for that comes a moment later
 _KEPT_UPLOADS: Final = 5
 _TIDIED_AT_ONCE: Final = 10
 
@@ -49,8 +49,9 @@ class PrusaLink:
     """`url` may carry a path prefix; `api_key`, or `user` and `password`. Times are in seconds.
 
     `answer_s` bounds a request and a change that was asked for, `upload_s` an upload; every `look_s` a machine
-    that prints is asked (at most 2, or ends would be missed), `safe_s` bounds `make_safe` as a whole, and
-    `fresh_s` is how old the temperatures may be that a PrusaLink reports.
+    that prints is asked (at most 2, or ends would be missed), `safe_s` bounds `make_safe` as a whole,
+    `fresh_s` is how old the temperatures may be that a PrusaLink reports, and `begin_s` how long a start is
+    waited for: 0.8.1 refuses it while it tells the last end, for about 12 s (measured).
     """
 
     capabilities = frozenset(
@@ -71,6 +72,7 @@ class PrusaLink:
         look_s: float = 1.0,
         safe_s: float = 25.0,
         fresh_s: float = 2.5,
+        begin_s: float = 20.0,
     ) -> None:
         if bool(password) == bool(api_key):
             raise ValueError("a PrusaLink has either a password or an API key")
@@ -86,6 +88,8 @@ class PrusaLink:
         self._look_s = look_s
         self._safe_s = safe_s
         self._fresh_s = fresh_s
+        self._begin_s = begin_s
+        self._patience = Patience(for_s=answer_s, every_s=min(look_s, _PASSING_S))
         self._seen = Seen()
         self._at = self._clock.now()
         self._rest: Rest | None = None
@@ -184,7 +188,7 @@ class PrusaLink:
 
     async def _steer(self, action: str, wanted: DeviceState) -> None:
         mine = self._seen.open_run is not None
-        await steering.steer(self._open_rest(), action, wanted, mine=mine, within_s=self._answer_s)
+        await steering.steer(self._open_rest(), action, wanted, mine=mine, patience=self._patience)
         self._spoken += 1
         self._want_look()
 
@@ -197,7 +201,7 @@ class PrusaLink:
                 raise
 
     async def _stop_job(self, rest: Rest) -> None:
-        await steering.stop(rest, mine=self._seen.open_run is not None, within_s=self._answer_s)
+        await steering.stop(rest, mine=self._seen.open_run is not None, patience=self._patience)
         self._want_look()
 
     async def make_safe(self) -> Safety:
@@ -356,10 +360,10 @@ class PrusaLink:
         while (entry := await rest.file(place)) is None or entry.size != size:
             if self._time() >= until:
                 raise LinkLost(f"the upload did not arrive whole ({size} bytes were sent)")
-            await asyncio.sleep(_PASSING_S)
+            await asyncio.sleep(self._patience.every_s)
 
     async def _begin(self, rest: Rest, place: str, token: str, may_go: Callable[[], None]) -> None:
-        until = self._time() + _HELD_S
+        until = self._time() + self._begin_s
         while True:
             may_go()
             self._sent = token
@@ -375,7 +379,7 @@ class PrusaLink:
                     or self._time() >= until
                 ):
                     raise
-                await asyncio.sleep(_PASSING_S)
+                await asyncio.sleep(self._patience.every_s)
                 continue
             except LinkLost:
                 # The answer is lost, the command perhaps not: what counts is what the machine does.
@@ -390,7 +394,7 @@ class PrusaLink:
         while not await self._on_machine(rest, token):  # a printer may think it over at its own screen first
             if self._time() >= until:
                 raise DeviceTimeout("PrusaLink took the start, but nothing has begun")
-            await asyncio.sleep(_PASSING_S)
+            await asyncio.sleep(self._patience.every_s)
 
     @staticmethod
     async def _holds_an_end(rest: Rest) -> bool:

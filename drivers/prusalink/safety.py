@@ -19,7 +19,7 @@ from typing import Final
 
 from drivers.prusalink import wire
 from drivers.prusalink.rest import Rest
-from fablab.device import DeviceRefused, Safety
+from fablab.device import DeviceRefused, DeviceState, Safety
 
 _ROUND_S: Final = 0.25
 
@@ -45,7 +45,8 @@ async def make_safe(rest: Rest, *, fresh_s: float) -> Safety:
 
 
 def safe(status: wire.Status) -> bool:
-    return not status.printer.moves and status.job is None and status.printer.cold
+    """What a printer in ERROR is said to have set may be from before it was lost."""
+    return status.printer.device_state is DeviceState.IDLE and status.job is None and status.printer.cold
 
 
 async def _stop(rest: Rest, status: wire.Status) -> None:

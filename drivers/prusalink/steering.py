@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from dataclasses import dataclass
 
 from drivers.http import plain
 from drivers.prusalink import wire
 from drivers.prusalink.rest import Rest
 from fablab.device import DeviceRefused, DeviceState
 
-_PASSING_S: Final = 0.2
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long, and how often, something is looked for that comes a moment later."""
+
+    for_s: float
+    every_s: float
 
 
 async def on_job(
-    rest: Rest, what: str, act: Callable[[int], Awaitable[None]], *, mine: bool, within_s: float
+    rest: Rest, what: str, act: Callable[[int], Awaitable[None]], *, mine: bool, patience: Patience
 ) -> None:
     """`act` on the job's number. `mine`: a BUSY machine is at a job of ours (heating, pausing), so it is asked again."""
-    until = _now() + within_s
+    until = _now() + patience.for_s
     while True:
         status = await rest.status()
         try:
@@ -29,25 +35,25 @@ async def on_job(
             busy = (await rest.status()).printer.state == "BUSY"
             if not (busy and mine) or _now() >= until:
                 raise
-        await asyncio.sleep(_PASSING_S)
+        await asyncio.sleep(patience.every_s)
 
 
-async def steer(rest: Rest, action: str, wanted: DeviceState, *, mine: bool, within_s: float) -> None:
+async def steer(rest: Rest, action: str, wanted: DeviceState, *, mine: bool, patience: Patience) -> None:
     """Pause or resume, and wait a while for it to work: the next command would be refused before.
 
     PrusaLink has taken it, so that it is late is no error.
     """
-    await on_job(rest, action, lambda job_id: rest.steer(job_id, action), mine=mine, within_s=within_s)
-    until = _now() + within_s
+    await on_job(rest, action, lambda job_id: rest.steer(job_id, action), mine=mine, patience=patience)
+    until = _now() + patience.for_s
     while _now() < until:
         status = await rest.status()
         if status.job is None or status.printer.device_state is wanted:
             return
-        await asyncio.sleep(_PASSING_S)
+        await asyncio.sleep(patience.every_s)
 
 
-async def stop(rest: Rest, *, mine: bool, within_s: float) -> None:
-    await on_job(rest, "stop", rest.stop, mine=mine, within_s=within_s)
+async def stop(rest: Rest, *, mine: bool, patience: Patience) -> None:
+    await on_job(rest, "stop", rest.stop, mine=mine, patience=patience)
 
 
 async def storage(rest: Rest) -> str:
