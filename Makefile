@@ -44,7 +44,7 @@ demo: $(VENV)/.run ## the same on fresh data every time, in build/demo
 
 .PHONY: test
 test: $(VENV)/.dev ## all tests; COVER=1 measures what they reach
-	@.ci/tools zones chromium headers
+	@.ci/tools zones chromium headers sodium
 	@$(BIN)/python $(PYTEST) $(ARGS)
 
 .PHONY: check
@@ -61,7 +61,7 @@ bench: $(VENV)/.dev ## measure: make bench NAME=analyse
 
 .PHONY: soak
 soak: $(VENV)/.dev ## the long tests
-	@.ci/tools zones chromium headers
+	@.ci/tools zones chromium headers sodium
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 .PHONY: clean

@@ -210,7 +210,8 @@ class Moonraker:
         rest = self._new_rest()
         try:
             async with asyncio.timeout(self._safe_s):
-                return await make_safe(rest, name=self.name, soft_s=self._safe_s / 2)
+                moving = None if self._lost is not None else self._seen.state in wire.MOVING
+                return await make_safe(rest, name=self.name, moving=moving, soft_s=self._safe_s / 2)
         except TimeoutError:
             log.warning("%s: heaters not confirmed off within %g s", self.name, self._safe_s)
         except DeviceError as error:
@@ -337,12 +338,12 @@ class Moonraker:
         return Look(klippy=server.klippy_state, message=message, jobs=await self._jobs(rest, None))
 
     async def _picture(self, rest: Rest) -> wire.Picture:
-        picture = await rest.objects(self._sensors or ())
+        asked = self._sensors or ()
+        picture = await rest.objects(asked)
         if picture.sensors != self._sensors and self._socket is not None:
             self._sensors = picture.sensors
             await push.subscribe(self._socket, picture.sensors)
-            picture = await rest.objects(picture.sensors)
-        return picture
+        return picture if picture.sensors == asked else await rest.objects(picture.sensors)
 
     async def _jobs(self, rest: Rest, picture: wire.Picture | None) -> list[wire.Job]:
         rows = follow.wants_history(self._seen, picture)

@@ -146,7 +146,8 @@ def wants_history(seen: Seen, picture: wire.Picture | None) -> int:
 def looked(seen: Seen, look: Look) -> Seen:
     run = _run(seen.run, look)
     if run is not None and run.path == look.loaded and look.picture is not None:
-        run = run.counted(look.picture.fraction, look.picture.elapsed_s)
+        moving = look.state in wire.MOVING
+        run = run.counted(look.picture.fraction if moving else None, look.picture.elapsed_s)
     if run is not None and run.outcome is None:
         run = _resolved(run, look)
     state = look.state

