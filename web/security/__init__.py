@@ -22,6 +22,7 @@ from fablab.base.errors import Forbidden, Unauthenticated
 from fablab.people.access import Right, Scope, SignedIn, allows
 from web.security.identity import Caller, caller_of
 from web.security.limits import Limiter, Pace
+from web.security.recent import is_stop
 
 __all__ = ["Access", "Pace", "Right", "check_csrf_token", "guard", "made_by_browser", "visitor"]
 
@@ -45,7 +46,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if not isinstance(needs, Access | Right):
         raise Forbidden("access.unstated")
     caller = caller_of(connection.scope)
-    pace = handler.opt.get("pace", Pace.USUAL)
+    pace = Pace.STOP if is_stop(connection.scope) else handler.opt.get("pace", Pace.USUAL)
     limiter: Limiter = connection.app.state.limiter
     # A sign-in is counted by address: whoever tries passwords is not yet anybody.
     limiter.draw(pace, f"address:{caller.address}" if pace is Pace.LOGIN else caller.key)

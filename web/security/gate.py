@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import cast
 
+import anyio
 import anyio.to_thread
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from fablab.base.database import Database
-from web.security.identity import Caller, Cookies, header, identify, remember
+from web.security.identity import Caller, Cookies, caller_for, header, identify, remember, shown_in
 from web.security.limits import address_key
+from web.security.recent import Recent, is_stop
 from web.settings import Settings
 
 log = structlog.get_logger("web")
@@ -48,6 +50,7 @@ HEADERS: Mapping[bytes, bytes] = {
     b"x-frame-options": b"DENY",
 }
 STATIC = "/static/"
+STOP_THREADS = 4
 
 
 class Gate:
@@ -57,6 +60,9 @@ class Gate:
         self._secure = settings.secure_cookies
         self._database = database
         self._cookies = cookies
+        self._recent = Recent()
+        # Of their own: a stop must not queue behind forty pages that wait for the database.
+        self._stop_threads = anyio.CapacityLimiter(STOP_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -96,9 +102,21 @@ class Gate:
     async def _caller(self, scope: Scope, request_id: str, address: str) -> Caller:
         if scope["path"].startswith(STATIC):
             return Caller(request_id=request_id, address=address)
-        return await anyio.to_thread.run_sync(
-            identify, self._database, self._cookies, scope, request_id, address
+        shown = shown_in(scope, self._cookies)
+        stops = is_stop(scope)
+        if stops and (known := self._recent.find(shown.key)) is not None:
+            return caller_for(shown, known, None, request_id, address)
+        caller = await anyio.to_thread.run_sync(
+            identify,
+            self._database,
+            shown,
+            request_id,
+            address,
+            limiter=self._stop_threads if stops else None,
         )
+        if shown.key:
+            self._recent.saw(shown.key, None if scope["path"].endswith("/logout") else caller.signed_in)
+        return caller
 
     def _headers(
         self, scope: Scope, caller: Caller, headers: list[tuple[bytes, bytes]]

@@ -117,26 +117,66 @@ def header(scope: Scope, wanted: bytes) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
 
 
-def identify(database: Database, cookies: Cookies, scope: Scope, request_id: str, address: str) -> Caller:
-    """Reads, and once in ten minutes writes when a sign-in was last seen. Runs in a thread."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a request shows of itself, before anybody has looked it up. `kind` is empty for a cookie."""
+
+    kind: str
+    secret: str
+    visit: str
+    language: str
+
+    @property
+    def key(self) -> str:
+        """Tells one sign-in or token from every other; a cookie's secret shown as a bearer's is not the same."""
+        return f"{self.kind.lower()} {self.secret}" if self.secret else ""
+
+
+def shown_in(scope: Scope, cookies: Cookies) -> Shown:
     found = read_cookies(scope)
-    language = found.get(cookies.language, "")
     kind, _, secret = header(scope, b"authorization").partition(" ")
-    if kind:
-        return _by_bearer(database, kind, secret.strip(), request_id, address, language)
-    token = found.get(cookies.login, "")
-    signed_in, failure = _by_login(database, token) if token else (None, None)
-    visit = found.get(cookies.visit, "")
-    good = bool(_TOKEN.fullmatch(visit))
+    return Shown(
+        kind=kind,
+        secret=secret.strip() if kind else found.get(cookies.login, ""),
+        visit=found.get(cookies.visit, ""),
+        language=found.get(cookies.language, ""),
+    )
+
+
+def identify(database: Database, shown: Shown, request_id: str, address: str) -> Caller:
+    """Reads, and once in ten minutes writes when a sign-in was last seen. Runs in a thread."""
+    if shown.kind:
+        signed_in, failure = _by_bearer(database, shown.kind, shown.secret)
+    elif shown.secret:
+        signed_in, failure = _by_login(database, shown.secret)
+    else:
+        signed_in, failure = None, None
+    return caller_for(shown, signed_in, failure, request_id, address)
+
+
+def caller_for(
+    shown: Shown, signed_in: SignedIn | None, failure: Unauthenticated | None, request_id: str, address: str
+) -> Caller:
+    """`signed_in` is who the database has found, or remembered (`web.security.recent`)."""
+    if shown.kind:
+        return Caller(
+            request_id=request_id,
+            address=address,
+            signed_in=signed_in,
+            failure=failure,
+            by_bearer=True,
+            language_cookie=shown.language,
+        )
+    good = bool(_TOKEN.fullmatch(shown.visit))
     return Caller(
         request_id=request_id,
         address=address,
         signed_in=signed_in,
         failure=failure,
-        login_token=token if signed_in else "",
-        visit=visit if good else secrets.token_urlsafe(24),
+        login_token=shown.secret if signed_in else "",
+        visit=shown.visit if good else secrets.token_urlsafe(24),
         fresh_visit=not good,
-        language_cookie=language,
+        language_cookie=shown.language,
     )
 
 
@@ -154,23 +194,11 @@ def _by_login(database: Database, token: str) -> tuple[SignedIn | None, Unauthen
     return signed_in, None
 
 
-def _by_bearer(
-    database: Database, kind: str, secret: str, request_id: str, address: str, language: str
-) -> Caller:
-    signed_in, failure = None, None
+def _by_bearer(database: Database, kind: str, secret: str) -> tuple[SignedIn | None, Unauthenticated | None]:
     if kind.lower() != "bearer" or not _TOKEN.fullmatch(secret):
-        failure = Unauthenticated("token.unknown")
-    else:
-        try:
-            with database.read() as uow:
-                signed_in = access.bearer(uow, secret)
-        except Unauthenticated as error:
-            failure = error
-    return Caller(
-        request_id=request_id,
-        address=address,
-        signed_in=signed_in,
-        failure=failure,
-        by_bearer=True,
-        language_cookie=language,
-    )
+        return None, Unauthenticated("token.unknown")
+    try:
+        with database.read() as uow:
+            return access.bearer(uow, secret), None
+    except Unauthenticated as failure:
+        return None, failure

@@ -26,6 +26,7 @@ class Pace(StrEnum):
     USUAL = "usual"
     LOGIN = "login"
     UPLOAD = "upload"
+    STOP = "stop"  # of a machine: pages that were loaded too fast must not use it up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ RATES: dict[Pace, Rate] = {
     Pace.USUAL: Rate(burst=600, per_minute=1800),
     Pace.LOGIN: Rate(burst=60, per_minute=60),
     Pace.UPLOAD: Rate(burst=30, per_minute=30),
+    Pace.STOP: Rate(burst=120, per_minute=240),
 }
 
 
