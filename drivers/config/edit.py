@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.config import ConfigError, parse
+from drivers.config import ConfigError, Secret, parse
 
 _HEADER: Final = re.compile(r"\s*\[(?P<path>[^\[\]]+)\]\s*(#.*)?")
 _MODE: Final = 0o600  # of a new file: it may hold a key
@@ -82,6 +82,19 @@ def tables(path: Path) -> dict[str, dict[str, Any]]:
     return {
         name: table for name, table in _devices(_toml(_read(path), path)).items() if isinstance(table, dict)
     }
+
+
+def write_secret(path: Path, name: str, secret: Secret) -> str:
+    """Keep a machine's key or password in NAME.key beside devices.toml, readable by its owner only.
+
+    Answers the file's name as `api_key_file` or `password_file` takes it. Raises `ConfigError`.
+    """
+    file = path.with_name(f"{name}.key")
+    try:
+        _write(file, f"{secret.reveal()}\n", mode=_MODE)
+    except OSError as error:
+        raise ConfigError(file, "", f"cannot be written ({error.strerror})") from None
+    return file.name
 
 
 def quoted(value: str) -> str:
@@ -209,16 +222,16 @@ def _replace(path: Path, old: str, new: str, expected: _Tables) -> None:
     parse(new, path)
     real = Path(os.path.realpath(path))  # a symlink stays one
     try:
+        mode = real.stat().st_mode & 0o7777 if real.exists() else _MODE
         if old:
-            _write(real.with_name(f"{real.name}.bak"), old, like=real)
-        _write(real, new, like=real)
+            _write(real.with_name(f"{real.name}.bak"), old, mode=mode)
+        _write(real, new, mode=mode)
     except OSError as error:
         raise ConfigError(path, "", f"cannot be written ({error.strerror}); nothing was changed") from None
 
 
-def _write(path: Path, text: str, *, like: Path) -> None:
-    """All of `text` or nothing, with the mode of `like`, also when the power goes in between."""
-    mode = like.stat().st_mode & 0o7777 if like.exists() else _MODE
+def _write(path: Path, text: str, *, mode: int) -> None:
+    """All of `text` or nothing, also when the power goes in between."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:

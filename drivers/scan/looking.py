@@ -10,7 +10,7 @@ import asyncio
 import difflib
 import grp
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,16 +44,21 @@ async def look(
     data_dir: Path,
     within_s: float = _WITHIN_S,
     clock: Clock | None = None,
+    known: Mapping[str, str] | None = None,
     by_id: Path = BY_ID,
 ) -> Finding:
-    """Never raises a `DeviceError`: whatever happens is a finding."""
+    """Never raises a `DeviceError`: whatever happens is a finding.
+
+    `known`, from serial numbers to the names of their tables, lets it say which machine answered in another's
+    place.
+    """
     standing = _in_the_way(config, data_dir, by_id)
     if standing is not None:
         return standing
     device = make(config, data_dir=data_dir, clock=clock or SystemClock())
     try:
         async with asyncio.timeout(within_s):
-            identity, status = await _meet(device, config)
+            identity, status = await _meet(device, config, known or {})
     except TimeoutError:
         return await _why(config, DeviceTimeout(f"no answer within {within_s:.0f} s"), by_id)
     except DeviceError as error:
@@ -63,9 +68,9 @@ async def look(
     return _answers(config, identity, status)
 
 
-async def _meet(device: Device, config: DeviceConfig) -> tuple[Identity, Status]:
+async def _meet(device: Device, config: DeviceConfig, known: Mapping[str, str]) -> tuple[Identity, Status]:
     identity = await device.open()
-    Expected(name=config.name, serial_number=config.serial_number).check(identity)
+    Expected(name=config.name, serial_number=config.serial_number, known=known).check(identity)
     statuses = device.watch()
     try:
         return identity, await anext(statuses)

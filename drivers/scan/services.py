@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,13 +48,12 @@ class Service:
     version: str = ""
 
 
-async def services(seconds: float, *, interfaces: Sequence[str] | None = None) -> tuple[Service, ...]:
-    """What announces itself within `seconds`; `interfaces` are own addresses to listen at, all unless said.
-
-    Without a network there is nothing, and no error.
-    """
+async def services(
+    seconds: float, *, begin: Callable[[], AsyncZeroconf] = AsyncZeroconf
+) -> tuple[Service, ...]:
+    """What announces itself within `seconds`. Without a network there is nothing, and no error."""
     try:
-        zeroconf = AsyncZeroconf(interfaces=list(interfaces)) if interfaces else AsyncZeroconf()
+        zeroconf = begin()
     except OSError as error:
         log.info("mDNS cannot be used here: %s", error)
         return ()

@@ -1,4 +1,4 @@
-"""Machines from a terminal: who answers, what they say, and one file on one machine without a server."""
+"""A machine by hand: watch what it says, or run one file on it without calendar or bill."""
 
 from __future__ import annotations
 
@@ -11,59 +11,36 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from drivers.config import ConfigError, DeviceConfig, load
+from drivers.config import DeviceConfig
 from drivers.link import Link
 from drivers.registry import make
 from fablab.base.clock import SystemClock
 from fablab.base.ids import new_id
-from fablab.device import DeviceError, Outcome, Status
-from web.cli.show import CliError, as_json, console, put, table
-from web.settings import load as load_settings
+from fablab.device import Outcome, Status
+from web.cli.devices.file import configs, data_option, file_option
+from web.cli.show import CliError, as_json, console, put
 
-PROBE_S = 20.0
+ONLINE_S = 20.0
 START_LIFE = timedelta(seconds=60)
 
-_file = click.option("--devices", "file", type=click.Path(path_type=Path), help="devices.toml")
-_data = click.option("--data", type=click.Path(path_type=Path))
 
-
-@click.group()
-def devices() -> None:
-    """Probe, watch and run machines by hand."""
-
-
-@devices.command()
+@click.command()
 @click.argument("names", nargs=-1)
-@_file
-@_data
-@as_json
-def probe(names: tuple[str, ...], file: Path | None, data: Path | None, json_: bool) -> None:
-    """Open every machine (or those named) and say who answered."""
-    configs, folder = _configs(names, file, data)
-    found = asyncio.run(_probe_all(configs, folder))
-    rows = [(str(f["name"]), "✓" if f["ok"] else "✗", str(f["said"])) for f in found]
-    put(found, json_=json_, lines=lambda: table("", ("machine", "", "answer"), rows))
-    if not all(f["ok"] for f in found):
-        raise click.exceptions.Exit(1)
-
-
-@devices.command()
-@click.argument("names", nargs=-1)
-@_file
-@_data
+@file_option
+@data_option
 @as_json
 def watch(names: tuple[str, ...], file: Path | None, data: Path | None, json_: bool) -> None:
     """Print every status until Ctrl-C."""
-    configs, folder = _configs(names, file, data)
-    asyncio.run(_watch_all(configs, folder, json_))
+    wanted, folder = configs(names, file, data)
+    asyncio.run(_watch_all(wanted, folder, json_))
 
 
-@devices.command("run")
+@click.command("run")
 @click.argument("program", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--machine", required=True, help="its name in devices.toml")
 @click.option("--bed-is-clear", is_flag=True, help="you have looked: the bed is clear and the material is in")
-@_file
-@_data
+@file_option
+@data_option
 @as_json
 def run_program(
     program: Path, machine: str, bed_is_clear: bool, file: Path | None, data: Path | None, json_: bool
@@ -73,23 +50,11 @@ def run_program(
         json_ or not click.confirm(f"Is the bed of {machine} clear, and the material in?")
     ):
         raise CliError("nothing was started: somebody has to look at the bed first (--bed-is-clear)")
-    (config,), folder = _configs((machine,), file, data)
+    (config,), folder = configs((machine,), file, data)
     said = asyncio.run(_run(config, folder, program.absolute(), json_))
     put(said, json_=json_, lines=lambda: console.print(f"{machine}: {said['outcome']} {said['detail']}"))
     if said["outcome"] != Outcome.DONE.value:
         raise click.exceptions.Exit(1)
-
-
-def _configs(names: tuple[str, ...], file: Path | None, data: Path | None) -> tuple[list[DeviceConfig], Path]:
-    settings = load_settings(devices=file, data_dir=data)
-    try:
-        known = load(settings.devices_file)
-    except ConfigError as error:
-        raise CliError(str(error)) from error
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise CliError(f"no such machine: {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
-    return [known[name] for name in names or known], settings.data_dir
 
 
 def _link(config: DeviceConfig, folder: Path) -> Link:
@@ -97,32 +62,9 @@ def _link(config: DeviceConfig, folder: Path) -> Link:
     return Link(make(config, data_dir=folder, clock=clock), clock=clock, serial_number=config.serial_number)
 
 
-async def _probe_all(configs: list[DeviceConfig], folder: Path) -> list[dict[str, Any]]:
-    return list(await asyncio.gather(*(_probe(config, folder) for config in configs)))
-
-
-async def _probe(config: DeviceConfig, folder: Path) -> dict[str, Any]:
-    async with _link(config, folder) as link:
-        try:
-            identity = await link.wait_online(PROBE_S)
-        except DeviceError as error:
-            return {"name": config.name, "driver": config.driver, "ok": False, "said": str(error)}
-        status = link.status
-        said = " ".join(
-            filter(None, (identity.firmware, identity.model, identity.serial_number, status.state.value))
-        )
-        return {
-            "name": config.name,
-            "driver": config.driver,
-            "ok": True,
-            "said": said,
-            "state": status.state.value,
-        }
-
-
-async def _watch_all(configs: list[DeviceConfig], folder: Path, json_: bool) -> None:
+async def _watch_all(wanted: list[DeviceConfig], folder: Path, json_: bool) -> None:
     async with asyncio.TaskGroup() as group:
-        for config in configs:
+        for config in wanted:
             group.create_task(_watch(config, folder, json_))
 
 
@@ -167,7 +109,7 @@ async def _run(config: DeviceConfig, folder: Path, program: Path, json_: bool) -
         TimeRemainingColumn(),
     )
     async with _link(config, folder) as link:
-        await link.wait_online(PROBE_S)
+        await link.wait_online(ONLINE_S)
         with Progress(*columns, console=console, disable=json_, transient=True) as bar:
             task = bar.add_task(config.name, total=1.0)
             news = link.subscribe()
