@@ -227,7 +227,7 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
     board = Board(problem, Plan(slots=kept))
     while _mend_one(board, kept):
         pass
-    waiting = sorted((d for d in problem.demands if d.id not in kept), key=_urgency)
+    waiting = sorted((d for d in problem.demands if d.id not in kept), key=urgency)
     while True:  # what came later may have loaded just what an earlier one lacked the set-up time for
         unplaced: dict[str, Unplaced] = {}
         for demand in waiting:
@@ -266,7 +266,7 @@ def calendar_reason(machine: Machine, horizon: int, shape: Shape) -> Reason:
     return Reason(code="beyond_horizon", facts={**facts, "horizon": horizon})
 
 
-def _urgency(demand: Demand) -> tuple[bool, float, float, int, str]:
+def urgency(demand: Demand) -> tuple[bool, float, float, int, str]:
     due = inf if demand.due is None else demand.due
     return (not demand.starts, due, -demand.weight, demand.release, demand.id)
 

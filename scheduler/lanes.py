@@ -110,7 +110,7 @@ class Lane:
         self.horizon = horizon
         self.staffed = Hours(machine.staffed)
         self.open = Hours(machine.open)
-        self.gaps = _long_gaps(machine)
+        self.gaps = long_gaps(machine)
         blocks = [Entry(start=block.start, end=block.end, block=block) for block in machine.blocked]
         self.entries = sorted([*blocks, *entries], key=lambda entry: entry[:2])
         self.starts = [entry.start for entry in self.entries]
@@ -256,7 +256,7 @@ class Lane:
                 trace.append(Wait(code="machine_busy", at=max(at, entry.start), until=entry.end, entry=entry))
 
 
-def _long_gaps(machine: Machine) -> tuple[list[int], list[int]]:
+def long_gaps(machine: Machine) -> tuple[list[int], list[int]]:
     """The stretches with nobody there that are longer than a run may be alone, as starts and ends."""
     edges = [-NEVER, *(edge for piece in machine.staffed for edge in piece), NEVER]
     gaps = [

@@ -1,0 +1,124 @@
+"""The search: sound by the referee, never worse than what it was given, and the same for the same seed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scheduler.check import violations
+from scheduler.greedy import solve
+from scheduler.plan import Plan, objective
+from scheduler.problem import Need, Problem, Told
+from scheduler.search import first_plan, search
+from tests.scheduler.instances import always, job, lab, machine, tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_searched_plan_of_a_lab_is_sound_and_not_worse(seed: int) -> None:
+    problem = lab(seed, machines=8, jobs=60, gangs=3, fixed=6)
+    given = solve(problem)
+    found = search(problem, given, iterations=8000, limit_s=60, seed=seed)
+    assert violations(problem, found.plan) == ()
+    assert found.objective == objective(problem, found.plan) <= objective(problem, given)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_searched_plan_of_a_ragged_hour_is_sound(seed: int) -> None:
+    problem = tiny(seed)
+    found = search(problem, iterations=3000, limit_s=60, seed=seed)
+    assert violations(problem, found.plan) == ()
+
+
+def test_the_first_plan_of_a_large_lab_is_sound() -> None:
+    problem = lab(3, machines=40, jobs=700, gangs=6, fixed=20)
+    assert violations(problem, first_plan(problem)) == ()
+
+
+def test_the_same_seed_gives_the_same_plan() -> None:
+    problem = lab(5, machines=6, jobs=40)
+    one, other = (search(problem, iterations=5000, limit_s=60, seed=7) for _ in range(2))
+    assert one.plan == other.plan
+    assert one.iterations == 5000
+
+
+def test_it_finds_the_order_that_keeps_both_promises() -> None:
+    """In the order of the given plan the short one is late; the other way round nobody is."""
+    park = (machine(staffed=always(), open=always()),)
+    long, short = job("long", run_min=600, due=800), job("short", run_min=60, due=100)
+    problem = Problem(horizon_min=3000, machines=park, demands=(long, short))
+    late = solve(replace(problem, demands=(long, replace(short, release=0, due=2000))))
+    assert objective(problem, late).tardiness > 0 or late.slots["short"][0].run_start == 5
+    assert search(problem, late, iterations=2000, limit_s=60).objective.tardiness == 0
+
+
+def test_a_promise_is_not_moved_for_tidiness_alone() -> None:
+    park = (machine(staffed=always(), open=always()),)
+    told = job("told", told=Told(machines=(0,), start=500))
+    problem = Problem(horizon_min=3000, machines=park, demands=(told, job("other")))
+    found = search(problem, iterations=2000, limit_s=60)
+    assert found.plan.slots["told"][0].run_start == 500
+
+
+def test_a_workshop_makes_room_for_one_that_is_late() -> None:
+    """The gang could be at any time of the day; the job is due at noon and fits nowhere else."""
+    park = tuple(machine(index, staffed=always(), open=always()) for index in range(2))
+    gang = job("gang", run_min=600, machines=(0, 1), needs=(Need(eligible=(0, 1), quantity=2),))
+    hurried = job("hurried", run_min=300, machines=(0,), due=320)
+    problem = Problem(horizon_min=5000, machines=park, demands=(gang, hurried))
+    alone = solve(replace(problem, demands=(gang,)))
+    given = Plan(slots={**alone.slots, **_behind(problem, alone).slots})
+    assert objective(problem, given).tardiness > 0
+    found = search(problem, given, iterations=200_000, limit_s=60)
+    assert found.objective.tardiness == 0
+    assert violations(problem, found.plan) == ()
+
+
+def _behind(problem: Problem, alone: Plan) -> Plan:
+    from scheduler.greedy import replan
+
+    return replan(problem, alone)
+
+
+def test_it_stops_when_it_is_told_to() -> None:
+    problem = lab(1, machines=4, jobs=20)
+    asked = iter([False, False, True])
+    assert search(problem, limit_s=3600, stop=lambda: next(asked)).iterations == 2 * 4096
+
+
+def test_a_problem_without_demands_has_an_empty_plan() -> None:
+    found = search(Problem(horizon_min=100, machines=(machine(),)))
+    assert (found.plan.slots, found.iterations) == ({}, 0)
+
+
+def test_uncompiled_it_finds_sound_plans_too() -> None:
+    """The same functions as plain Python: what is compiled is what the tests can step through."""
+    said = subprocess.run(
+        [sys.executable, "-c", _UNCOMPILED],
+        cwd=ROOT,
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert said.stdout.split() == ["True", "True"]
+
+
+_UNCOMPILED = """
+from scheduler.check import violations
+from scheduler.plan import objective
+from scheduler.search import first_plan, search, warm
+from tests.scheduler.instances import lab
+warm()
+problem = lab(2, machines=6, jobs=40, gangs=3)
+given = first_plan(problem)
+found = search(problem, given, iterations=1500, limit_s=100, seed=2)
+print(violations(problem, found.plan) == (), objective(problem, found.plan) <= objective(problem, given))
+"""
