@@ -9,15 +9,18 @@ from typing import Final
 
 from drivers.config import (
     DeviceConfig,
+    GrblOptions,
     ManualOptions,
     MarlinOptions,
     OctoPrintOptions,
     PrusaLinkOptions,
     SerialOptions,
 )
+from drivers.grbl import Grbl
 from drivers.host import HostedDevice
 from drivers.manual import Manual
 from drivers.marlin import Marlin
+from drivers.mocked import MockedDevice
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
 from fablab.base.clock import Clock
@@ -38,11 +41,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """`serial`: its machine gets a host, a process of its own."""
+    """`serial`: its machine gets a host, a process of its own; `wire`: how that host's guardian makes it safe."""
 
     build: Callable[[DeviceConfig, Site], Device]
     capabilities: frozenset[Capability]
     serial: bool = False
+    wire: str = "marlin"
 
 
 def _marlin(config: DeviceConfig, site: Site) -> Device:
@@ -60,6 +64,20 @@ def _marlin(config: DeviceConfig, site: Site) -> Device:
         on_cancel=options.on_cancel,
         quick_stop=options.quick_stop,
         kill=options.kill,
+        journal=site.sent,
+    )
+
+
+def _grbl(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, GrblOptions)
+    return Grbl(
+        name=config.name,
+        port=site.port or options.port,
+        baud=options.baud,
+        clock=site.clock,
+        serial_number=config.serial_number,
+        known=site.known,
         journal=site.sent,
     )
 
@@ -92,6 +110,7 @@ def _manual(config: DeviceConfig, site: Site) -> Device:
 
 DRIVERS: Final[Mapping[str, Driver]] = {
     "marlin": Driver(build=_marlin, capabilities=Marlin.capabilities, serial=True),
+    "grbl": Driver(build=_grbl, capabilities=Grbl.capabilities, serial=True, wire="grbl"),
     "octoprint": Driver(build=_octoprint, capabilities=OctoPrint.capabilities),
     "prusalink": Driver(build=_prusalink, capabilities=PrusaLink.capabilities),
     "manual": Driver(build=_manual, capabilities=Manual.capabilities),
@@ -99,11 +118,20 @@ DRIVERS: Final[Mapping[str, Driver]] = {
 
 
 def make(config: DeviceConfig, *, data_dir: Path, clock: Clock) -> Device:
-    """The device as a server uses it: a serial machine through its host, any other by its driver directly."""
+    """The device as a server uses it: a serial machine through its host, a mock through its program, any other by
+    its driver directly."""
     driver = DRIVERS[config.driver]
     if driver.serial:
         return HostedDevice(config, data_dir=data_dir, capabilities=driver.capabilities)
-    return driver.build(config, Site(data_dir=data_dir, clock=clock))
+    site = Site(data_dir=data_dir, clock=clock)
+    if config.mock:
+        return MockedDevice(
+            config,
+            data_dir=data_dir,
+            capabilities=driver.capabilities,
+            build=lambda filled: driver.build(filled, site),
+        )
+    return driver.build(config, site)
 
 
 def build(

@@ -17,7 +17,7 @@ machine. It never lets a held machine go on by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import TypeVar
 from drivers.grbl.limits import Limits
 from drivers.grbl.program import inspect
 from drivers.grbl.worker import Journal, Worker
+from drivers.identity import Expected
 from drivers.lines import Lines
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
@@ -36,7 +37,6 @@ from fablab.device import (
     DeviceTimeout,
     Identity,
     LinkLost,
-    Misfit,
     Safety,
     Status,
 )
@@ -49,10 +49,10 @@ T = TypeVar("T")
 class Grbl:
     """A `fablab.device.Device`. `port` is a path, opened exclusively.
 
-    `serial_number` is the text stored in the machine's build info ($I=) that must answer, where one is known;
-    `every_s` the longest pause between two statuses; `journal(line, offset)` is told from the worker thread, at
-    most twice a second, how far the machine has acknowledged the file; `connect` stands in for opening the port
-    in tests.
+    `serial_number` is the text stored in the machine's build info ($I=) that must answer, where one is known, and
+    `known` whose the others are; `every_s` the longest pause between two statuses; `journal(line, offset)` is told
+    from the worker thread, after every line, how far the machine has acknowledged the file; `connect` stands in for
+    opening the port in tests.
     """
 
     capabilities = frozenset({Capability.START, Capability.PAUSE, Capability.CANCEL, Capability.SAFE_STOP})
@@ -65,6 +65,7 @@ class Grbl:
         baud: int = 115200,
         clock: Clock | None = None,
         serial_number: str = "",
+        known: Mapping[str, str] | None = None,
         every_s: float = 1.0,
         limits: Limits | None = None,
         journal: Journal | None = None,
@@ -72,7 +73,8 @@ class Grbl:
     ) -> None:
         self.name = name
         self._clock = clock or SystemClock()
-        self._serial_number = serial_number
+        self._port = port
+        self._expected = Expected(name=name, serial_number=serial_number, where=port, known=known or {})
         self._every_s = every_s
         self._limits = limits or Limits()
         self._journal = journal
@@ -89,6 +91,7 @@ class Grbl:
         before = last.job if last else None
         worker = self._worker = Worker(
             name=self.name,
+            port=self._port,
             connect=self._connect,
             clock=self._clock,
             limits=self._limits,
@@ -101,16 +104,14 @@ class Grbl:
         except asyncio.CancelledError:
             worker.stop()
             raise
-        identity = firmware.identity
-        if self._serial_number and identity.serial_number != self._serial_number:
-            await self.close()
-            if firmware.unanswered:
+        try:
+            if firmware.unanswered and self._expected.serial_number:
                 raise DeviceTimeout(f"{self.name} cannot be asked who it is while its door is open")
-            raise Misfit(
-                f"the machine on this port is {identity.serial_number or 'nameless'}, not {self.name} "
-                f"({self._serial_number})"
-            )
-        return identity
+            self._expected.check(firmware.identity)
+        except DeviceError:
+            await self.close()
+            raise
+        return firmware.identity
 
     async def close(self) -> None:
         if self._worker:
@@ -184,6 +185,7 @@ class Grbl:
         self._stops += 1
         try:
             worker = self._opened()
+            worker.hurry()
             async with asyncio.timeout(self._limits.safe_s + 2):
                 answer: Future[Safety] = await asyncio.wrap_future(worker.order(worker.make_safe))
                 return await asyncio.wrap_future(answer)

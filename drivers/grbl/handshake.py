@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from drivers.grbl import words
 from drivers.grbl.limits import Limits
@@ -20,6 +21,14 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 _ANSWER_S = 1.0
+
+
+class Haste(Enum):
+    """What somebody wants of us while the handshake goes on."""
+
+    NONE = "none"
+    STOP = "stop"
+    CLOSE = "close"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,7 @@ class _Heard:
     alarm: int = 0
     oks: int = 0
     banners: int = 0
+    foreign: bytes = b""
     lines: list[bytes] = field(default_factory=list)
     settings: dict[int, float] = field(default_factory=dict)
 
@@ -59,95 +69,108 @@ class _Heard:
         elif word is Word.SETTING and (found := words.setting(line)):
             self.settings[found[0]] = found[1]
         elif not self.banner and word is Word.OTHER and _FOREIGN.match(line):
-            raise Misfit(f"a GRBL machine was expected on this port, but this answered: {words.plain(line)}")
+            self.foreign = line
         self.lines = [*self.lines[-200:], line]
 
 
-def greet(lines: Lines, limits: Limits, closing: Callable[[], bool]) -> Firmware:
-    """Raises DeviceTimeout when nothing answers or `closing` becomes true, Misfit when it is no GRBL 1.1."""
-    heard = _Heard()
-    deadline = time.monotonic() + limits.open_s
-    _reset(lines, limits, heard, deadline, closing)
-    if words.too_old(heard.banner):
-        raise Misfit(f"GRBL 1.1 or newer was expected, but this answered: {words.plain(heard.banner)}")
-    _listen(
-        lines, heard, limits.tick_s, lambda: False, closing
-    )  # what follows a banner: locks, start-up lines
-    unanswered = next(((q,) for q in (b"$I", b"$$") if not _ask(lines, heard, q, limits, closing)), ())
-    if heard.report is None:
-        lines.write(ASK)
-        _listen(lines, heard, _ANSWER_S, lambda: heard.report is not None, closing)
-    return _firmware(heard, unanswered)
+def greet(lines: Lines, limits: Limits, asked: Callable[[], Haste], where: str) -> Firmware:
+    """Raises DeviceTimeout when nothing answers or we are to close, Misfit when it is no GRBL 1.1."""
+    return _Greeting(lines, limits, asked, f" on {where}" if where else "").greet()
 
 
-def _reset(lines: Lines, limits: Limits, heard: _Heard, deadline: float, closing: Callable[[], bool]) -> None:
-    """Until a banner comes. What moves is held first: a reset in motion costs the position."""
-    tries = 0
-    while time.monotonic() < deadline and not closing():
-        lines.write(ASK)
-        if _listen(lines, heard, limits.poll_s, lambda: bool(heard.banner), closing, or_report=True):
-            return  # it has just booted by itself
-        if heard.report is not None and not heard.report.still:
-            _hold(lines, limits, heard, closing)
-        if tries:
-            # The end of whatever somebody else left unfinished; other firmware answers to it, and is known by that.
-            lines.write(b"\n$I\n")
-        lines.write(RESET)
-        tries += 1
-        wait_s = min(limits.hello_s, max(0.0, deadline - time.monotonic()))
-        if _listen(lines, heard, wait_s, lambda: bool(heard.banner), closing):
-            return
-    said = [line for line in heard.lines if words.classify(line) is not Word.STATUS]
-    if said and not closing():
-        raise Misfit(f"a GRBL machine was expected on this port, but this answered: {words.plain(said[-1])}")
-    raise DeviceTimeout("nothing on this port answers like a GRBL")
+class _Greeting:
+    def __init__(self, lines: Lines, limits: Limits, asked: Callable[[], Haste], where: str) -> None:
+        self._lines = lines
+        self._limits = limits
+        self._asked = asked
+        self._where = where
+        self._heard = _Heard()
+        self._deadline = time.monotonic() + limits.open_s
 
+    def greet(self) -> Firmware:
+        heard = self._heard
+        self._reset()
+        if words.too_old(heard.banner):
+            raise self._misfit(heard.banner)
+        self._listen(self._limits.tick_s, lambda: False)  # what follows a banner: locks, start-up lines
+        unanswered = next(((question,) for question in (b"$I", b"$$") if not self._answers(question)), ())
+        if heard.report is None:
+            self._lines.write(ASK)
+            self._listen(_ANSWER_S, lambda: heard.report is not None)
+        return _firmware(heard, unanswered)
 
-def _hold(lines: Lines, limits: Limits, heard: _Heard, closing: Callable[[], bool]) -> None:
-    lines.write(HOLD)
-    until = time.monotonic() + limits.hold_s
-    while time.monotonic() < until and not (heard.report and heard.report.still) and not closing():
-        lines.write(ASK)
-        _listen(lines, heard, limits.poll_s, lambda: False, closing)
+    def _reset(self) -> None:
+        """Until a banner comes. What moves is held first: a reset in motion costs the position."""
+        heard, limits = self._heard, self._limits
+        tries = 0
+        while time.monotonic() < self._deadline and self._go_on():
+            self._lines.write(ASK)
+            if self._listen(limits.poll_s, lambda: bool(heard.banner), or_report=True):
+                return  # it has just booted by itself
+            if heard.report is not None and not heard.report.still:
+                self._hold()
+            if tries:
+                # Ends whatever line somebody left unfinished; other firmware answers to it, and is known by that.
+                self._lines.write(b"\n$I\n")
+            self._lines.write(RESET)
+            tries += 1
+            wait_s = min(limits.hello_s, max(0.0, self._deadline - time.monotonic()))
+            if self._listen(wait_s, lambda: bool(heard.banner)):
+                return
+        said = [line for line in heard.lines if words.classify(line) is not Word.STATUS]
+        if said and self._go_on():
+            raise self._misfit(said[-1])
+        raise DeviceTimeout(f"nothing{self._where} answers like a GRBL")
 
+    def _hold(self) -> None:
+        self._lines.write(HOLD)
+        until = time.monotonic() + self._limits.hold_s
+        heard = self._heard
+        while time.monotonic() < until and not (heard.report and heard.report.still) and self._go_on():
+            self._lines.write(ASK)
+            self._listen(self._limits.poll_s, lambda: False)
 
-def _ask(lines: Lines, heard: _Heard, command: bytes, limits: Limits, closing: Callable[[], bool]) -> bool:
-    """Whether `command` was answered. With the door open nothing is read before it is closed and let go."""
-    owed = heard.oks + 1
-    banners = heard.banners
-    lines.write(command + b"\n")
-    until = time.monotonic() + limits.hello_s
-    while time.monotonic() < until and not closing():
-        if _listen(lines, heard, limits.poll_s, lambda: heard.oks >= owed, closing):
-            return True
-        if heard.report is not None and heard.report.state is State.DOOR:
+    def _answers(self, question: bytes) -> bool:
+        """With the door open nothing is read before it is closed and let go."""
+        heard = self._heard
+        owed, banners = heard.oks + 1, heard.banners
+        self._lines.write(question + b"\n")
+        until = time.monotonic() + self._limits.hello_s
+        while time.monotonic() < until and self._go_on():
+            if self._listen(self._limits.poll_s, lambda: heard.oks >= owed):
+                return True
+            if heard.report is not None and heard.report.state is State.DOOR:
+                return False
+            if heard.banners > banners:  # the answer to an earlier reset: our question went with it
+                banners = heard.banners
+                self._lines.write(question + b"\n")
+            self._lines.write(ASK)
+        if heard.report is not None:
             return False
-        if heard.banners > banners:  # the answer to an earlier reset: our question went with it
-            banners = heard.banners
-            lines.write(command + b"\n")
-        lines.write(ASK)
-    if heard.report is not None:
-        return False
-    raise DeviceTimeout(f"the machine does not answer {command.decode()}")
+        raise DeviceTimeout(f"the machine{self._where} does not answer {question.decode()}")
 
+    def _listen(self, within_s: float, enough: Callable[[], bool], *, or_report: bool = False) -> bool:
+        """Whether it was enough; `or_report`: a status ends the wait, too. Raises Misfit."""
+        until = time.monotonic() + within_s
+        heard = self._heard
+        while not enough() and (left_s := until - time.monotonic()) > 0 and self._go_on():
+            for line in self._lines.read(left_s):
+                heard.hear(line)
+            if heard.foreign:
+                raise self._misfit(heard.foreign)
+            if or_report and heard.report is not None:
+                break
+        return enough()
 
-def _listen(
-    lines: Lines,
-    heard: _Heard,
-    within_s: float,
-    enough: Callable[[], bool],
-    closing: Callable[[], bool],
-    *,
-    or_report: bool = False,
-) -> bool:
-    """Whether it was enough; `or_report`: a status ends the wait, too."""
-    until = time.monotonic() + within_s
-    while not enough() and not closing() and (left_s := until - time.monotonic()) > 0:
-        for line in lines.read(left_s):
-            heard.hear(line)
-        if or_report and heard.report is not None:
-            break
-    return enough()
+    def _go_on(self) -> bool:
+        """False when we are to close. A stop that is asked for goes out at once, whoever may be listening."""
+        haste = self._asked()
+        if haste is Haste.STOP:
+            self._lines.write(HOLD if self._heard.report else HOLD + RESET)
+        return haste is not Haste.CLOSE
+
+    def _misfit(self, line: bytes) -> Misfit:
+        return Misfit(f"expected a GRBL 1.1 laser{self._where}, this answered: {words.plain(line)}")
 
 
 def _firmware(heard: _Heard, unanswered: tuple[bytes, ...]) -> Firmware:

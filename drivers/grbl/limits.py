@@ -16,7 +16,9 @@ class Limits:
     silence_s: float = 5.0  # nothing at all came for so long, and `silent_polls` questions stayed open: dead
     silent_polls: int = 4
     homing_s: float = 180.0  # a homing GRBL answers nothing
-    line_s: float = 30.0  # for an acknowledgement, beside the time the moves themselves need
+    line_s: float = (
+        120.0  # for an acknowledgement, beside the time the moves need, while it answers questions
+    )
     check_s: float = 15.0  # of a program in check mode; the link gives a start 30 s in all
     pause_s: float = 8.0
     resume_s: float = 3.0
@@ -24,4 +26,3 @@ class Limits:
     reset_s: float = 1.5
     safe_s: float = 5.0  # for a whole stop, read back
     tick_s: float = 0.05
-    journal_s: float = 0.5

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from drivers.grbl import meanings, words
-from drivers.grbl.handshake import Firmware, greet
+from drivers.grbl.handshake import Firmware, Haste, greet
 from drivers.grbl.job import Job, Phase, look, obstacle
 from drivers.grbl.limits import Limits
 from drivers.grbl.pace import Pace
@@ -65,6 +65,7 @@ class Worker(threading.Thread):
         self,
         *,
         name: str,
+        port: str,
         connect: Callable[[], Lines],
         clock: Clock,
         limits: Limits,
@@ -72,6 +73,7 @@ class Worker(threading.Thread):
         job: Job | None,
     ) -> None:
         super().__init__(name=f"grbl {name}", daemon=True)
+        self._port = port
         self._connect = connect
         self._clock = clock
         self._limits = limits
@@ -85,6 +87,7 @@ class Worker(threading.Thread):
         self._listeners: dict[object, Callable[[], None]] = {}
         self._lock = threading.Lock()  # around state that `status` must see as one
         self._closing = False
+        self._urgent = False
         self._setup = Setup()
         self._asked_setup = False
         self._pace = Pace()
@@ -100,7 +103,8 @@ class Worker(threading.Thread):
         self._pausing: _Wait | None = None
         self._resuming: _Wait | None = None
         self._held_by_us = False
-        self._heard = self._moved = self._asked = self._told = self._noted = self._ticked = 0.0
+        self._heard = self._moved = self._asked = self._told = self._ticked = 0.0
+        self._unwritten = False  # the journal would not take a position
         self._silent = 0  # status questions since anything came
 
     # -- for other threads ---------------------------------------------------------------------------------
@@ -116,6 +120,12 @@ class Worker(threading.Thread):
         if self._lines is not None:
             self._lines.wake()
         return answer
+
+    def hurry(self) -> None:
+        """A stop is coming: the hold goes out even in the middle of a handshake."""
+        self._urgent = True
+        if self._lines is not None:
+            self._lines.wake()
 
     def stop(self) -> None:
         self._closing = True
@@ -158,7 +168,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         try:
             self._lines = self._connect()
-            self._begin(greet(self._lines, self._limits, lambda: self._closing))
+            self._begin(greet(self._lines, self._limits, self._asked_of_us, self._port))
             while not self._closing:
                 self._turn()
             raise LinkLost("the port was closed by us")
@@ -167,6 +177,13 @@ class Worker(threading.Thread):
         finally:
             if self.lost is None:  # a fault of ours: it must not look like a machine that is merely quiet
                 self._end(LinkLost("the driver itself failed"))
+
+    def _asked_of_us(self) -> Haste:
+        """What the handshake has to heed; a stop is told once."""
+        if self._closing:
+            return Haste.CLOSE
+        urgent, self._urgent = self._urgent, False
+        return Haste.STOP if urgent else Haste.NONE
 
     def _begin(self, firmware: Firmware) -> None:
         now = time.monotonic()
@@ -203,8 +220,6 @@ class Worker(threading.Thread):
             self._trial.answer.set_exception(error)
         self._obey_all()
         self._tell()
-        if self.job and self.job.live:
-            self._note(self.job)
 
     def _obey_all(self) -> None:
         while self._orders:
@@ -334,7 +349,7 @@ class Worker(threading.Thread):
             if error:
                 self._fail(_complaint(sent, error))
                 return
-            self.job.line, self.job.offset = sent.line, sent.end
+            self._taken(self.job, sent)
 
     def _miss(self, lost: list[Sent], now: float) -> None:
         self._moved = now
@@ -346,7 +361,7 @@ class Worker(threading.Thread):
         job.lost_oks += len(lost)
         told = [sent for sent in lost if sent.origin is Origin.PROGRAM]
         if told:
-            job.line, job.offset = told[-1].line, told[-1].end
+            self._taken(job, told[-1])
 
     def _hear_alarm(self, number: int) -> None:
         with self._lock:
@@ -464,9 +479,6 @@ class Worker(threading.Thread):
         job = self.job
         if job is not None and job.streaming:
             self._check_answers(now)
-            if self._journal and now - self._noted > self._limits.journal_s:
-                self._noted = now
-                self._note(job)
 
     def _check_life(self, now: float) -> None:
         """Dead only after several questions that nothing at all answered; a homing machine answers none."""
@@ -633,7 +645,6 @@ class Worker(threading.Thread):
             job.end(outcome, self._clock.now())
             self._step = None
             self._held_by_us = False
-        self._note(job)
         self._tell()
 
     # -- orders, all run in this thread --------------------------------------------------------------------
@@ -744,13 +755,16 @@ class Worker(threading.Thread):
 
     # -- telling -------------------------------------------------------------------------------------------
 
-    def _note(self, job: Job) -> None:
-        """A full disk must not spoil a program."""
+    def _taken(self, job: Job, sent: Sent) -> None:
+        """The machine has acknowledged up to here. A full disk must not spoil a program."""
+        job.line, job.offset = sent.line, sent.end
         if self._journal:
             try:
                 self._journal(job.line, job.offset)
             except OSError as error:
-                job.note(f"the position in the program could not be written down: {error}")
+                if not self._unwritten:
+                    job.note(f"the position in the program could not be written down: {error.strerror}")
+                self._unwritten = True
 
     def _tell(self, *, soon: bool = False) -> None:
         """Wake the watchers: at once, or (`soon`) not more than five times a second."""

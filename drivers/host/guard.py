@@ -21,10 +21,19 @@ _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
 class Guard:
-    """`locks` are inherited by the guardian, so that no other host comes before it has done its work."""
+    """`wire` is one of `guardian.WIRES`: how the machine is made safe. `locks` are inherited by the guardian, so that
+    no other host comes before it has done its work."""
 
-    def __init__(self, journal: Path, *, locks: tuple[int, ...] = (), within_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        wire: str = "marlin",
+        locks: tuple[int, ...] = (),
+        within_s: float = 20.0,
+    ) -> None:
         self._journal = journal
+        self._wire = wire
         self._locks = locks
         self._within_s = within_s
         self._mock_pid = 0
@@ -51,7 +60,7 @@ class Guard:
         ours.settimeout(_ANSWER_S)
         command = [sys.executable, "-P", guardian.__file__, "--pipe", str(theirs.fileno())]
         command += ["--journal", str(self._journal), "--within", str(self._within_s)]
-        command += ["--mock-pid", str(mock_pid)]
+        command += ["--wire", self._wire, "--mock-pid", str(mock_pid)]
         with theirs:
             # A session of its own: a signal to the host's group must not reach it.
             self._process = subprocess.Popen(
@@ -68,7 +77,7 @@ class Guard:
         found = descriptor(port)
         self._port, self._held = port, () if found is None else (found, *locks)
         if found is None:
-            log.warning("%s: no descriptor found; if this host dies nothing switches the heaters off", port)
+            log.warning("%s: no descriptor found; if this host dies nothing switches the machine off", port)
             return False
         self._tell(guardian.HOLD)
         return True

@@ -1,8 +1,9 @@
-"""The guardian: a tiny process that holds a host's port too, and switches the heaters off if it dies.
+"""The guardian: a tiny process that holds a host's port too, and switches heaters or beam off if it dies.
 
-Marlin has no watchdog for its host: when the host is gone, heaters keep their targets. So a second process
-inherits the open port and one end of a pipe. End of file on the pipe without a goodbye means the host died.
-Because the port was never closed, no DTR edge resets the board and nobody else can have taken it.
+Neither Marlin nor GRBL has a watchdog for its host: when the host is gone, heaters keep their targets, and a laser
+cuts on through all it has buffered and may then stand still with its beam on. So a second process inherits the
+open port and one end of a pipe. End of file on the pipe without a goodbye means the host died. Because the port
+was never closed, no DTR edge resets the board and nobody else can have taken it.
 
 It is run by file name and uses the standard library only, so that it starts fast, stays small and shares no
 mistake with the driver it watches over.
@@ -21,6 +22,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,7 @@ DROP: Final = b"D"
 BYE: Final = b"B"
 ACK: Final = b"k"
 _MAX_FDS: Final = 4
+_CLOSED: Final = "the port was closed at its other end"
 
 # No line number and no checksum: Marlin takes such lines whatever number it expects next. The first line end
 # closes a line the host may have died in; M108 ends a heat wait where there is an emergency parser.
@@ -110,11 +113,117 @@ def make_safe(port: int, *, within_s: float, ask_every_s: float = 1.0) -> tuple[
             if ready:
                 data = os.read(port, 4096)
                 if not data:
-                    return False, "the port was closed at its other end"
+                    return False, _CLOSED
                 _write(port, back.hear(data), deadline)
     except OSError as error:
         return False, f"the port failed: {error.strerror}"
     return True, "targets read back as 0"
+
+
+# -- a laser: hold, reset, beam off, read back -----------------------------------------------------------------
+
+_GRBL_HOLD: Final = b"!"
+_GRBL_ASK: Final = b"?"
+_GRBL_RESET: Final = b"\x18"
+_GRBL_OFF: Final = b"M5\n"
+_GRBL_ASK_EVERY_S: Final = 0.2  # a GRBL bears five questions a second
+_GRBL_HOLD_S: Final = 2.0  # until the head stands still; a reset in motion costs the position
+_GRBL_RESET_S: Final = 2.0
+# Accessories are told in every tenth report or so; from a firmware that never tells them, this many are enough.
+_GRBL_REPORTS: Final = 3
+_GRBL_STATUS: Final = re.compile(rb"<([A-Z][a-z]+)(?::(\d))?\|([^<>]*)>$")
+_GRBL_SPEEDS: Final = re.compile(rb"(?:^|\|)FS:-?[\d.]+,(-?[\d.]+)")
+_GRBL_ACCESSORIES: Final = re.compile(rb"(?:^|\|)A:([A-Z]*)")
+
+
+@dataclass(slots=True)
+class Beam:
+    """Judges what a GRBL says while it is stopped. Pure: bytes in; what it knows stands in its fields.
+
+    Only what was said after the reset's banner, or after M5 was taken, proves anything.
+    """
+
+    still: bool = False
+    reset: bool = False
+    answered: bool = False  # our M5, be it with "locked"; the reset has switched the beam off before that
+    confirmed: bool = False
+    burning: bool = False
+    heard: bool = False
+    clean: int = 0
+    rest: bytes = b""
+
+    def hear(self, data: bytes) -> None:
+        *lines, self.rest = (self.rest + data).replace(b"\0", b"").replace(b"\r", b"\n").split(b"\n")
+        self.rest = self.rest[-1024:]
+        for line in lines:
+            self._line(line.strip())
+
+    def _line(self, line: bytes) -> None:
+        self.heard = self.heard or bool(line)
+        if line[:4].lower() == b"grbl":
+            self.reset, self.answered, self.clean = True, False, 0
+        elif self.reset and (line == b"ok" or line.startswith(b"error:")):
+            self.answered = True
+        elif found := _GRBL_STATUS.match(line):
+            self._status(found[1], found[2] or b"0", found[3])
+
+    def _status(self, state: bytes, part: bytes, fields: bytes) -> None:
+        self.still = state not in (b"Run", b"Jog", b"Home") and not (
+            (state == b"Hold" and part != b"0") or (state == b"Door" and part in (b"2", b"3"))
+        )
+        power = _GRBL_SPEEDS.search(fields)
+        told = _GRBL_ACCESSORIES.search(fields)
+        on = told is not None and (b"S" in told[1] or b"C" in told[1])
+        self.burning = on or (power is not None and power[1].strip(b"-0.") != b"")
+        # With the door open no line is read, and so M5 is not answered.
+        if not self.reset or not (self.answered or state == b"Door"):
+            return
+        self.clean = 0 if self.burning or not self.still else self.clean + 1
+        whole = told is not None or b"|Ov:" in fields
+        self.confirmed = self.clean > 0 and (whole or (power is not None and self.clean >= _GRBL_REPORTS))
+
+
+def make_beam_safe(
+    port: int, *, within_s: float, hold_s: float = _GRBL_HOLD_S, reset_s: float = _GRBL_RESET_S
+) -> tuple[bool, str]:
+    """Hold, reset and M5 on the open `port` of a GRBL, then its status read back; (confirmed, what was seen)."""
+    beam = Beam()
+    deadline = time.monotonic() + within_s
+    try:
+        _write(port, _GRBL_HOLD, deadline)
+        if not _converse(port, beam, min(deadline, time.monotonic() + hold_s), lambda: beam.still):
+            return False, _CLOSED
+        for _ in range(2):
+            _write(port, _GRBL_RESET, deadline)
+            if not _converse(port, beam, min(deadline, time.monotonic() + reset_s), lambda: beam.reset):
+                return False, _CLOSED
+            if beam.reset:
+                break
+        while not beam.confirmed and time.monotonic() < deadline:
+            _write(port, _GRBL_OFF, deadline)
+            if not _converse(port, beam, min(deadline, time.monotonic() + reset_s), lambda: beam.confirmed):
+                return False, _CLOSED
+    except OSError as error:
+        return False, f"the port failed: {error.strerror}"
+    if beam.confirmed:
+        return True, "beam read back as off"
+    return False, "the beam is still on" if beam.burning else "the machine did not say that its beam is off"
+
+
+def _converse(port: int, beam: Beam, until: float, enough: Callable[[], bool]) -> bool:
+    """Ask and listen until it is enough or time is up; False when the port's other end is closed."""
+    ask_at = 0.0
+    while not enough() and (now := time.monotonic()) < until:
+        if now >= ask_at:
+            _write(port, _GRBL_ASK, until)
+            ask_at = now + _GRBL_ASK_EVERY_S
+        ready, _, _ = select.select([port], [], [], max(0.0, min(ask_at, until) - now))
+        if ready:
+            data = os.read(port, 4096)
+            if not data:
+                return False
+            beam.hear(data)
+    return True
 
 
 def _write(port: int, data: bytes, deadline: float) -> None:
@@ -128,8 +237,8 @@ def _write(port: int, data: bytes, deadline: float) -> None:
             select.select([], [port], [], left_s)
 
 
-def note(journal: Path, *, confirmed: bool, detail: str) -> None:
-    """Write into the host's journal what became of the heaters; the host is dead, nobody else writes now."""
+def note(journal: Path, *, confirmed: bool, detail: str, what: str = "heaters") -> None:
+    """Write into the host's journal what became of `what`; the host is dead, nobody else writes now."""
     try:
         entry: Any = json.loads(journal.read_bytes())
     except (OSError, ValueError):
@@ -139,7 +248,7 @@ def note(journal: Path, *, confirmed: bool, detail: str) -> None:
     entry["safe"] = "confirmed" if confirmed else "not_confirmed"
     if entry.get("ended_at") is None:
         entry["ended_at"] = datetime.now(UTC).isoformat()
-        entry["detail"] = f"the host died; heaters off by the guardian: {detail}"
+        entry["detail"] = f"the host died; {what} off by the guardian: {detail}"
     with contextlib.suppress(OSError):
         fd, temporary = tempfile.mkstemp(dir=journal.parent, prefix=f".{journal.name}.")
         with os.fdopen(fd, "w") as file:
@@ -170,10 +279,18 @@ def watch(pipe: socket.socket) -> int | None:
             return held[0] if held else None
 
 
+# How a machine of each wire is made safe, and what of it is then off.
+WIRES: Final[Mapping[str, tuple[Callable[..., tuple[bool, str]], str]]] = {
+    "marlin": (make_safe, "heaters"),
+    "grbl": (make_beam_safe, "beam"),
+}
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Watches over a host; started by the host only.")
     parser.add_argument("--pipe", type=int, required=True)
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--wire", choices=sorted(WIRES), default="marlin")
     parser.add_argument("--within", type=float, default=20.0)
     parser.add_argument("--mock-pid", type=int, default=0, help="a mock of the host's own, ended after all")
     options = parser.parse_args(arguments)
@@ -182,8 +299,9 @@ def main(arguments: list[str]) -> int:
     with socket.socket(fileno=options.pipe) as pipe:
         port = watch(pipe)
     if port is not None:
-        confirmed, detail = make_safe(port, within_s=options.within)
-        note(options.journal, confirmed=confirmed, detail=detail)
+        stop, what = WIRES[options.wire]
+        confirmed, detail = stop(port, within_s=options.within)
+        note(options.journal, confirmed=confirmed, detail=detail, what=what)
     if options.mock_pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(options.mock_pid, signal.SIGTERM)

@@ -312,7 +312,7 @@ def _keeping(
     port = str(paths.mock_port) if config.mock else registry.port_of(config)
 
     def keeper_for(publish: Callable[[Push], None]) -> Keeper:
-        guard = Guard(paths.journal, locks=(name_lock,))
+        guard = Guard(paths.journal, wire=registry.DRIVERS[config.driver].wire, locks=(name_lock,))
         if mock is None:
             guard.begin()
         journal = Journal(paths.journal)  # read before the position in it is written anew
