@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from drivers.grbl.talk import LONGEST_LINE
+from drivers.grbl.talk import LONGEST_LINE, Origin, Sent
 
 _PIECE = 4096  # characters read at once; a longer line of code is nobody's
 _PATIENCE = 2000  # lines without a command before the caller gets a turn
@@ -44,6 +44,16 @@ class Step(NamedTuple):
     why: str = ""
     alone: bool = False
     stores: bool = False
+
+    def sent(self, origin: Origin, takes_s: float = 0.0) -> Sent:
+        return Sent(
+            command=self.command,
+            origin=origin,
+            line=self.line,
+            end=self.end,
+            takes_s=takes_s,
+            alone=self.alone,
+        )
 
 
 class Findings(NamedTuple):

@@ -8,7 +8,6 @@ its status says after the byte that asked for it.
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,7 +25,8 @@ from drivers.grbl.pace import Pace
 from drivers.grbl.program import Findings, Kind, Program, Step
 from drivers.grbl.stop import Act, Leg, Stop
 from drivers.grbl.talk import ASK, GO, HOLD, RESET, Origin, Sent, Talk
-from drivers.grbl.trial import Stage, Trial
+from drivers.grbl.thread import PortThread, promise
+from drivers.grbl.trial import Stage, Trial, complaint
 from drivers.grbl.words import Report, Setup, State, Word
 from drivers.lines import Lines
 from fablab.base.clock import Clock
@@ -35,7 +35,6 @@ from fablab.device import (
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
-    LinkLost,
     Outcome,
     Safety,
     Status,
@@ -58,8 +57,8 @@ class _Wait:
     until: float
 
 
-class Worker(threading.Thread):
-    """Runs from `start()` until the link is lost or `stop()`. `ready` is answered by the handshake."""
+class Worker(PortThread):
+    """`ready` is answered by the handshake; `job` is the last program, as far as this link knows it."""
 
     def __init__(
         self,
@@ -72,21 +71,14 @@ class Worker(threading.Thread):
         journal: Journal | None,
         job: Job | None,
     ) -> None:
-        super().__init__(name=f"grbl {name}", daemon=True)
+        super().__init__(f"grbl {name}", connect)
         self._port = port
-        self._connect = connect
         self._clock = clock
         self._limits = limits
         self._journal = journal
-        self.ready: Future[Firmware] = _promise()
-        self.lost: DeviceError | None = None
+        self.ready: Future[Firmware] = promise()
         self.job = job
-        self._lines: Lines | None = None
         self._talk = Talk()
-        self._orders: deque[Callable[[], None]] = deque()
-        self._listeners: dict[object, Callable[[], None]] = {}
-        self._lock = threading.Lock()  # around state that `status` must see as one
-        self._closing = False
         self._urgent = False
         self._setup = Setup()
         self._asked_setup = False
@@ -103,42 +95,16 @@ class Worker(threading.Thread):
         self._pausing: _Wait | None = None
         self._resuming: _Wait | None = None
         self._held_by_us = False
-        self._heard = self._moved = self._asked = self._told = self._ticked = 0.0
+        self._heard = self._moved = self._asked = self._ticked = 0.0
         self._unwritten = False  # the journal would not take a position
         self._silent = 0  # status questions since anything came
 
     # -- for other threads ---------------------------------------------------------------------------------
 
-    def order(self, act: Callable[[], T]) -> Future[T]:
-        """Have `act` run in this thread; its future fails with LinkLost when the link goes first."""
-        answer: Future[T] = Future()
-        with self._lock:
-            if self.lost:
-                answer.set_exception(self.lost)
-                return answer
-            self._orders.append(partial(self._obey, answer, act))
-        if self._lines is not None:
-            self._lines.wake()
-        return answer
-
     def hurry(self) -> None:
         """A stop is coming: the hold goes out even in the middle of a handshake."""
         self._urgent = True
-        if self._lines is not None:
-            self._lines.wake()
-
-    def stop(self) -> None:
-        self._closing = True
-        if self._lines is not None:
-            self._lines.wake()
-
-    def listen(self, key: object, listener: Callable[[], None] | None) -> None:
-        """Have `listener` called on change, from this thread; None takes it away."""
-        with self._lock:
-            if listener is None:
-                self._listeners.pop(key, None)
-            else:
-                self._listeners[key] = listener
+        self._wake()
 
     def status(self) -> Status:
         now = self._clock.now()
@@ -165,19 +131,6 @@ class Worker(threading.Thread):
 
     # -- the thread ----------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        try:
-            self._lines = self._connect()
-            self._begin(greet(self._lines, self._limits, self._asked_of_us, self._port))
-            while not self._closing:
-                self._turn()
-            raise LinkLost("the port was closed by us")
-        except DeviceError as error:
-            self._end(error)
-        finally:
-            if self.lost is None:  # a fault of ours: it must not look like a machine that is merely quiet
-                self._end(LinkLost("the driver itself failed"))
-
     def _asked_of_us(self) -> Haste:
         """What the handshake has to heed; a stop is told once."""
         if self._closing:
@@ -185,7 +138,9 @@ class Worker(threading.Thread):
         urgent, self._urgent = self._urgent, False
         return Haste.STOP if urgent else Haste.NONE
 
-    def _begin(self, firmware: Firmware) -> None:
+    def _greet(self) -> None:
+        assert self._lines is not None
+        firmware = greet(self._lines, self._limits, self._asked_of_us, self._port)
         now = time.monotonic()
         self._heard = self._moved = now
         self._setup, self._asked_setup = firmware.setup, not firmware.unanswered
@@ -200,13 +155,9 @@ class Worker(threading.Thread):
         self.ready.set_result(firmware)
         self._send(Sent(command=b"M5", origin=Origin.OURS))
 
-    def _end(self, error: DeviceError) -> None:
-        with self._lock:
-            self.lost = error
-            if self._lines is not None:
-                self._lines.close()
-            if self.job and self.job.live:
-                self.job.program.close()
+    def _let_go(self, error: DeviceError) -> None:
+        if self.job and self.job.live:
+            self.job.program.close()
         if not self.ready.done():
             self.ready.set_exception(error)
         for waiting in self._stop_answers:
@@ -215,33 +166,7 @@ class Worker(threading.Thread):
             if wait is not None:
                 wait.answer.set_exception(error)
         if self._trial is not None:
-            self._trial.close()
-            self._trial.program.close()
-            self._trial.answer.set_exception(error)
-        self._obey_all()
-        self._tell()
-
-    def _obey_all(self) -> None:
-        while self._orders:
-            self._orders.popleft()()
-
-    def _obey(self, answer: Future[T], act: Callable[[], T]) -> None:
-        if not answer.set_running_or_notify_cancel():
-            return  # who asked has gone away before we came to it
-        try:
-            if self.lost:
-                raise self.lost
-            answer.set_result(act())
-        except DeviceRefused as refusal:
-            answer.set_exception(refusal)
-        except DeviceError as error:
-            answer.set_exception(error)
-            if not self.lost:
-                raise
-        except Exception:
-            # The thread ends of it, and whoever waits for the answer must not wait for ever.
-            answer.set_exception(LinkLost("the driver itself failed"))
-            raise
+            self._drop(self._trial, error)
 
     def _turn(self) -> None:
         assert self._lines is not None
@@ -259,10 +184,6 @@ class Worker(threading.Thread):
 
     # -- sending -------------------------------------------------------------------------------------------
 
-    def _write(self, data: bytes) -> None:
-        assert self._lines is not None
-        self._lines.write(data)
-
     def _send(self, sent: Sent) -> None:
         if not self._talk.flying:
             self._moved = time.monotonic()  # the wait for an answer begins now
@@ -277,7 +198,7 @@ class Worker(threading.Thread):
         if self._stop is not None:
             return
         if self._trial is not None:
-            self._feed_trial(self._trial)
+            self._trial.feed(time.monotonic())
             return
         job = self.job
         if job is None or not job.streaming or self._pausing or (self._report and self._report.held):
@@ -309,7 +230,7 @@ class Worker(threading.Thread):
         if not self._talk.fits(step.command) or (step.alone and flying):
             return False
         self._step = None
-        self._send(_sent(step, Origin.PROGRAM, self._pace.takes_s(step.command)))
+        self._send(step.sent(Origin.PROGRAM, self._pace.takes_s(step.command)))
         return True
 
     # -- hearing -------------------------------------------------------------------------------------------
@@ -344,10 +265,13 @@ class Worker(threading.Thread):
         if sent.origin is Origin.OFF and self._stop is not None:
             self._stop.hear_answer(ok=not error)
         elif sent.origin in (Origin.TRIAL, Origin.OURS) and self._trial is not None:
-            self._hear_trial(self._trial, sent, error, now)
+            self._trial.hear_answer(sent, error, now)
+            self._settle_trial()
+            if sent.origin is Origin.TRIAL:
+                self._tell(soon=True)
         elif sent.origin in (Origin.PROGRAM, Origin.CLOSING) and self.job is not None and self.job.streaming:
             if error:
-                self._fail(_complaint(sent, error))
+                self._fail(complaint(sent, error))
                 return
             self._taken(self.job, sent)
 
@@ -373,10 +297,7 @@ class Worker(threading.Thread):
             if self._stop_as and number == 3:
                 self._stop_as = (self._stop_as[0], f"{self._stop_as[1]}; {why}".removeprefix("; "))
         elif self._trial is not None:
-            sent = next(iter(self._talk.flying), None)
-            where = f"line {sent.line} ({words.plain(sent.command)}): " if sent and sent.line else ""
-            self._trial.refuse(f"{where}{why}; {meanings.UNLOCK}")
-            self._leave(self._trial, time.monotonic())
+            self._trial.hear_alarm(number, time.monotonic())
         elif (self.job and self.job.live) or number in meanings.CRITICAL:
             self._halt(Outcome.FAILED, why, first=Leg.RESETTING)
         self._tell()
@@ -391,12 +312,12 @@ class Worker(threading.Thread):
         if stop is not None:
             self._do(stop.hear_banner(now))
         elif trial is not None and trial.stage is Stage.LEAVING:
-            trial.stage = Stage.LOOKING
-            trial.stage_until = now + self._limits.reset_s
+            trial.hear_banner(now)
             self._ask(now)
         else:
             if trial is not None:
-                self._refuse(trial, "the machine restarted while it checked the program")
+                trial.hear_banner(now)
+                self._settle_trial()
             self._halt(
                 Outcome.FAILED, "the machine restarted in the middle of the program", first=Leg.READING
             )
@@ -418,8 +339,9 @@ class Worker(threading.Thread):
                 self._held_by_us = False
         if self._stop is not None:
             self._do(self._stop.hear_report(report, now))
-        elif self._trial is not None and self._trial.stage is Stage.LOOKING:
-            self._decide(self._trial, report)
+        elif self._trial is not None:
+            self._trial.hear_report(report, self._alarm)
+            self._settle_trial()
         self._settle_waits(report)
         job = self.job
         if (
@@ -467,7 +389,8 @@ class Worker(threading.Thread):
         if self._stop is not None:
             self._do(self._stop.tick(now))
         if self._trial is not None:
-            self._check_trial(self._trial, now)
+            self._trial.tick(now)
+            self._settle_trial()
         if self._pausing and now > self._pausing.until:
             self._give_up_waiting("the machine does not come to a standstill; use its own stop")
         if self._resuming and now > self._resuming.until:
@@ -502,82 +425,34 @@ class Worker(threading.Thread):
 
     # -- the trial in check mode -----------------------------------------------------------------------------
 
-    def _feed_trial(self, trial: Trial) -> None:
-        while trial.stage is Stage.READING and not trial.finished:
-            if time.monotonic() > trial.until:
-                trial.finished = True
-                break
-            step, self._step = self._step or trial.next(), None
-            if step is None:
-                break
-            flying = self._talk.flying
-            if not self._talk.fits(step.command) or (flying and (step.alone or flying[-1].alone)):
-                self._step = step
-                return
-            self._send(_sent(step, Origin.TRIAL))
-        if trial.stage is Stage.READING and trial.finished and not self._talk.flying:
-            self._leave(trial, time.monotonic())
-
-    def _hear_trial(self, trial: Trial, sent: Sent, error: int, now: float) -> None:
-        if sent.origin is Origin.TRIAL:
-            trial.tried += 1
-            if error:
-                trial.refuse(_complaint(sent, error))
-                self._leave(trial, now)
-            elif trial.tried % 500 == 0:
-                self._tell(soon=True)
-        elif sent.command == b"$C" and trial.stage is Stage.ENTERING:
-            if error:
-                self._refuse(trial, f"the machine does not check programs now: {meanings.error(error)}")
-            else:
-                trial.stage = Stage.READING
-
-    def _leave(self, trial: Trial, now: float) -> None:
-        if trial.stage in (Stage.LEAVING, Stage.LOOKING):
+    def _settle_trial(self) -> None:
+        """Begin, or say why not, once the trial knows."""
+        trial = self._trial
+        if trial is None or trial.verdict is None:
             return
-        trial.stage = Stage.LEAVING
-        trial.stage_until = now + self._limits.reset_s
-        self._step = None
-        self._write(RESET)
-
-    def _check_trial(self, trial: Trial, now: float) -> None:
-        late = {
-            Stage.ENTERING: trial.stage_until,
-            Stage.READING: self._moved + self._limits.line_s if self._talk.flying else now,
-        }.get(trial.stage, trial.stage_until)
-        if now > late:
-            self._refuse(trial, "the machine did not finish checking the program")
-            self._halt(Outcome.FAILED, "", first=Leg.RESETTING)
-
-    def _decide(self, trial: Trial, report: Report) -> None:
-        """After check mode: begin, or say why not."""
-        why = trial.refused or obstacle(report, self._alarm)
-        if why:
-            self._refuse(trial, why)
+        if trial.verdict:
+            self._drop(trial, DeviceRefused(trial.verdict))
+            if trial.stuck:
+                self._halt(Outcome.FAILED, "", first=Leg.RESETTING)
             return
         self._trial = None
         trial.close()
-        self._start_job(trial)
-        trial.answer.set_result(None)
-
-    def _refuse(self, trial: Trial, why: str) -> None:
-        self._trial = None
-        self._step = None
-        trial.close()
-        trial.program.close()
-        trial.answer.set_exception(DeviceRefused(why))
-        self._tell()
-
-    def _start_job(self, trial: Trial) -> None:
         job = Job(token=trial.token, program=trial.program, began_at=self._clock.now())
         if trial.remark:
             job.note(trial.remark)
-        self._step = None
         self._closings.clear()
         self._pace = Pace(self._setup.rapid_mm_s)
         self._moved = time.monotonic()
         with self._lock:
             self.job = job
+        trial.answer.set_result(None)
+        self._tell()
+
+    def _drop(self, trial: Trial, why: DeviceError) -> None:
+        self._trial = None
+        trial.close()
+        trial.program.close()
+        trial.answer.set_exception(why)
         self._tell()
 
     # -- the stop --------------------------------------------------------------------------------------------
@@ -587,7 +462,7 @@ class Worker(threading.Thread):
         if self._stop is not None:
             return self._stop
         if self._trial is not None:
-            self._refuse(self._trial, f"stopped before {self._trial.token} had begun")
+            self._drop(self._trial, DeviceRefused(f"stopped before {self._trial.token} had begun"))
             first = first or Leg.RESETTING  # check mode knows no hold
         if first is None:
             locked = self._report is not None and self._report.state is State.ALARM
@@ -651,7 +526,7 @@ class Worker(threading.Thread):
 
     def begin(self, token: str, path: Path, findings: Findings) -> Future[None]:
         """Check mode first; the future is done when the program runs. Raises DeviceRefused."""
-        answer: Future[None] = _promise()
+        answer: Future[None] = promise()
         if self.job is not None and self.job.token == token:
             answer.set_result(None)
             return answer
@@ -671,9 +546,12 @@ class Worker(threading.Thread):
             commands=findings.commands,
             answer=answer,
             until=now + self._limits.check_s,
-            stage_until=now + self._limits.hello_s,
+            limits=self._limits,
+            talk=self._talk,
+            send=self._send,
+            reset=partial(self._write, RESET),
         )
-        self._send(Sent(command=b"$C", origin=Origin.OURS))
+        self._trial.begin(now)
         self._tell()
         return answer
 
@@ -698,7 +576,7 @@ class Worker(threading.Thread):
         job = self._live_job()
         if not job.streaming:
             raise DeviceRefused("the program is just ending")
-        answer: Future[None] = _promise()
+        answer: Future[None] = promise()
         if self._report is not None and self._report.held and self._report.still:
             answer.set_result(None)
         elif self._pausing is not None:
@@ -718,7 +596,7 @@ class Worker(threading.Thread):
             self._live_job()
             if self._pausing is not None:
                 raise DeviceRefused("the machine is still slowing down to a hold")
-            answer: Future[None] = _promise()
+            answer: Future[None] = promise()
             answer.set_result(None)
             return answer
         if not report.ready:
@@ -728,7 +606,7 @@ class Worker(threading.Thread):
             )
         if self._resuming is None:
             self._write(GO)
-            self._resuming = _Wait(_promise(), time.monotonic() + self._limits.resume_s)
+            self._resuming = _Wait(promise(), time.monotonic() + self._limits.resume_s)
         return self._resuming.answer
 
     def cancel(self) -> None:
@@ -740,7 +618,7 @@ class Worker(threading.Thread):
             self._halt(Outcome.CANCELLED, "")
 
     def make_safe(self) -> Future[Safety]:
-        answer: Future[Safety] = _promise()
+        answer: Future[Safety] = promise()
         self._halt(Outcome.CANCELLED, "stopped: the machine was made safe")
         if self._stop is None:
             answer.set_result(Safety.NOT_CONFIRMED)
@@ -765,41 +643,6 @@ class Worker(threading.Thread):
                 if not self._unwritten:
                     job.note(f"the position in the program could not be written down: {error.strerror}")
                 self._unwritten = True
-
-    def _tell(self, *, soon: bool = False) -> None:
-        """Wake the watchers: at once, or (`soon`) not more than five times a second."""
-        now = time.monotonic()
-        if soon and now - self._told < 0.2:
-            return
-        self._told = now
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for listener in listeners:
-            listener()
-
-
-def _sent(step: Step, origin: Origin, takes_s: float = 0.0) -> Sent:
-    return Sent(
-        command=step.command,
-        origin=origin,
-        line=step.line,
-        end=step.end,
-        takes_s=takes_s,
-        alone=step.alone,
-    )
-
-
-def _complaint(sent: Sent, error: int) -> str:
-    if not sent.line or sent.origin is Origin.CLOSING:
-        return f"{words.plain(sent.command)} after the program: {meanings.error(error)}"
-    return f"line {sent.line} ({words.plain(sent.command)}): {meanings.error(error)}"
-
-
-def _promise() -> Future[T]:
-    """A future that nobody who merely waits for it can cancel."""
-    promise: Future[T] = Future()
-    promise.set_running_or_notify_cancel()
-    return promise
 
 
 def _next(program: Program) -> Step | None:
