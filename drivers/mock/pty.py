@@ -19,6 +19,7 @@ from typing import Any, Protocol, Self
 
 from drivers.mock.control import Control
 from drivers.mock.faults import CABLE, PULLS, Fault
+from drivers.mock.pace import Pace, Use
 
 BOOT_S = 0.05  # a real bootloader takes one or two seconds
 UNATTENDED_S = 0.03  # how often to look whether somebody has opened the port: a pty does not tell
@@ -51,42 +52,6 @@ class Firmware(Protocol):
 
     def strike(self, fault: Fault, wall: float) -> None:
         """A fault now."""
-
-
-class Pace:
-    """A line that carries `bytes_per_s` bytes (0: any number): how many have passed by an instant.
-
-    An idle line saves nothing up: the first byte of a burst takes its time too.
-    """
-
-    PORTION_S = 0.0015  # bytes are handed over in portions of this time, not one by one
-    LATE_S = 0.01  # what a late look at the line may make up for
-
-    def __init__(self, bytes_per_s: float) -> None:
-        self._rate = bytes_per_s
-        self._portion_s = max(self.PORTION_S, 1.001 / bytes_per_s) if bytes_per_s else 0.0
-        self._from: float | None = None  # None: idle
-
-    def busy(self, wall: float) -> None:
-        """There are bytes to carry."""
-        if self._from is None:
-            self._from = wall
-        self._from = max(self._from, wall - self.LATE_S - self._portion_s)
-
-    def room(self, wall: float) -> int:
-        if not self._rate:
-            return 1 << 16
-        return int((wall - self._from) * self._rate) if self._from is not None else 0
-
-    def passed(self, count: int, *, more: bool) -> None:
-        """Without `more` to carry the line is idle."""
-        if self._from is not None:
-            self._from = self._from + count / self._rate if more and self._rate else None
-
-    @property
-    def due(self) -> float:
-        """When the next portion has passed; an idle line is due at any time."""
-        return self._from + self._portion_s if self._from is not None else 0.0
 
 
 class SerialMock:
@@ -129,6 +94,7 @@ class SerialMock:
         self._plug_elsewhere = False
         self._bytes_per_s = baud / BITS_PER_BYTE
         self._heard, self._said = Pace(self._bytes_per_s), Pace(self._bytes_per_s)
+        self._use = Use()
         self._trickle_until: float | None = None
         self._held = bytearray()  # said, and not through the line yet
         self._todo: deque[Callable[[], None]] = deque()
@@ -174,6 +140,15 @@ class SerialMock:
     def say(self, data: bytes) -> None:
         """Send bytes as if the firmware had."""
         self._do(lambda: self._firmware.out.extend(data))
+
+    def mark(self) -> None:
+        """Measure the use of the line anew, from the next byte on."""
+        self._do(self._use.mark)
+
+    @property
+    def line_use_pct(self) -> float:
+        """What came in since `mark`, of what the line can carry from the first byte to the last; paced only."""
+        return self._use.percent(self._bytes_per_s)
 
     def set_speed(self, speed: float) -> None:
         self._do(lambda: setattr(self._firmware, "speed", speed))
@@ -244,6 +219,7 @@ class SerialMock:
                 self._attached = False
             self._heard.passed(len(data), more=len(data) == room)
         if data:
+            self._use.heard(len(data), wall)
             self._firmware.receive(data, wall)
 
     def _look_for_client(self) -> None:
@@ -389,6 +365,8 @@ class SerialMock:
                 self._boot_soon()
             case {"do": "plug"} if self._master < 0:
                 self._plug_now()
+            case {"do": "mark"}:
+                self.mark()
             case {"do": "faults"}:
                 return {"faults": {word: kind.does for word, kind in self._fault.kinds.items()}}
             case {"do": "state"}:
@@ -397,13 +375,11 @@ class SerialMock:
                     "attached": self._attached,
                     "plugged": self._master >= 0,
                     "speed": self._firmware.speed,
+                    "line_use_pct": self.line_use_pct,
                 }
             case _:
-                return self._answer_more(asked)
+                raise ValueError(f"not understood: {json.dumps(asked)[:200]}")
         return {}
-
-    def _answer_more(self, asked: dict[str, Any]) -> dict[str, Any]:
-        raise ValueError(f"not understood: {json.dumps(asked)[:200]}")
 
     def facts(self) -> dict[str, Any]:
         """What only this machine has, for `{"do": "state"}`."""
