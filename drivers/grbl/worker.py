@@ -89,7 +89,7 @@ class Worker(PortThread):
         self._step: Step | None = None  # the program's next line, read and not sent yet
         self._closings: deque[bytes] = deque()
         self._trial: Trial | None = None
-        self._stop: Stop | None = None
+        self._stopping: Stop | None = None
         self._stop_as: tuple[Outcome, str] | None = None  # how the program will have ended by it
         self._stop_answers: list[Future[Safety]] = []
         self._pausing: _Wait | None = None
@@ -118,7 +118,7 @@ class Worker(PortThread):
     def _look(self, job: Job | None) -> tuple[DeviceState, str]:
         live = job is not None and job.live
         state, message = look(self._report, self._alarm, program=live, ours=self._held_by_us)
-        if self._stop is not None and live:
+        if self._stopping is not None and live:
             return DeviceState.RUNNING, "stopping"  # how it ends is not known before the stop is read back
         if self._trial is not None:
             return (
@@ -195,7 +195,7 @@ class Worker(PortThread):
         self._write(ASK)
 
     def _feed(self) -> None:
-        if self._stop is not None:
+        if self._stopping is not None:
             return
         if self._trial is not None:
             self._trial.feed(time.monotonic())
@@ -237,8 +237,8 @@ class Worker(PortThread):
 
     def _hear(self, line: bytes, now: float) -> None:
         word = words.classify(line)
-        if self._stop is not None:
-            self._stop.heard = True
+        if self._stopping is not None:
+            self._stopping.heard = True
         if word is Word.OK:
             self._hear_answer(0, now)
         elif word is Word.ERROR:
@@ -262,8 +262,8 @@ class Worker(PortThread):
         if sent is None:
             return
         self._moved = now
-        if sent.origin is Origin.OFF and self._stop is not None:
-            self._stop.hear_answer(ok=not error)
+        if sent.origin is Origin.OFF and self._stopping is not None:
+            self._stopping.hear_answer(ok=not error)
         elif sent.origin in (Origin.TRIAL, Origin.OURS) and self._trial is not None:
             self._trial.hear_answer(sent, error, now)
             self._settle_trial()
@@ -293,7 +293,7 @@ class Worker(PortThread):
             self._report = Report(state=State.ALARM)
         self._idle_at = 0.0
         why = meanings.alarm(number)
-        if self._stop is not None:
+        if self._stopping is not None:
             if self._stop_as and number == 3:
                 self._stop_as = (self._stop_as[0], f"{self._stop_as[1]}; {why}".removeprefix("; "))
         elif self._trial is not None:
@@ -308,7 +308,7 @@ class Worker(PortThread):
         self._moved = now
         self._idle_at = 0.0
         self._held_by_us = False
-        stop, trial = self._stop, self._trial
+        stop, trial = self._stopping, self._trial
         if stop is not None:
             self._do(stop.hear_banner(now))
         elif trial is not None and trial.stage is Stage.LEAVING:
@@ -337,8 +337,8 @@ class Worker(PortThread):
                 self._alarm = 0
             if not report.held and self._pausing is None:
                 self._held_by_us = False
-        if self._stop is not None:
-            self._do(self._stop.hear_report(report, now))
+        if self._stopping is not None:
+            self._do(self._stopping.hear_report(report, now))
         elif self._trial is not None:
             self._trial.hear_report(report, self._alarm)
             self._settle_trial()
@@ -386,8 +386,8 @@ class Worker(PortThread):
     # -- timers --------------------------------------------------------------------------------------------
 
     def _check(self, now: float) -> None:
-        if self._stop is not None:
-            self._do(self._stop.tick(now))
+        if self._stopping is not None:
+            self._do(self._stopping.tick(now))
         if self._trial is not None:
             self._trial.tick(now)
             self._settle_trial()
@@ -395,7 +395,7 @@ class Worker(PortThread):
             self._give_up_waiting("the machine does not come to a standstill; use its own stop")
         if self._resuming and now > self._resuming.until:
             self._give_up_waiting("the machine stays on hold")
-        eager = self._stop or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
+        eager = self._stopping or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
         if now - self._asked >= (self._limits.poll_s if eager else self._limits.idle_poll_s):
             self._ask(now)
         self._check_life(now)
@@ -407,12 +407,12 @@ class Worker(PortThread):
         """Dead only after several questions that nothing at all answered; a homing machine answers none."""
         homing = self._report is not None and self._report.state is State.HOME
         patience_s = self._limits.homing_s if homing else self._limits.silence_s
-        if self._silent > self._limits.silent_polls and now - self._heard > patience_s and self._stop is None:
+        if self._silent > self._limits.silent_polls and now - self._heard > patience_s and self._stopping is None:
             raise DeviceTimeout("the machine has stopped answering")
 
     def _check_answers(self, now: float) -> None:
         flying = self._talk.flying
-        if not flying or self._stop is not None:
+        if not flying or self._stopping is not None:
             return
         quiet_s = now - self._moved
         if quiet_s > self._limits.line_s + _SLOWEST * self._talk.owed_s:
@@ -459,8 +459,8 @@ class Worker(PortThread):
 
     def _halt(self, outcome: Outcome, why: str, *, first: Leg | None = None) -> Stop:
         """Begin a stop, or join the one under way. `why` is what will be told of a program that ends by it."""
-        if self._stop is not None:
-            return self._stop
+        if self._stopping is not None:
+            return self._stopping
         if self._trial is not None:
             self._drop(self._trial, DeviceRefused(f"stopped before {self._trial.token} had begun"))
             first = first or Leg.RESETTING  # check mode knows no hold
@@ -471,7 +471,7 @@ class Worker(PortThread):
         self._step = None
         self._closings.clear()
         self._stop_as = (outcome, why)
-        self._stop = stop = Stop(self._limits, now, first=first)
+        self._stopping = stop = Stop(self._limits, now, first=first)
         self._do(stop.begin())
         if self.job is not None and self.job.live:
             with self._lock:
@@ -490,11 +490,11 @@ class Worker(PortThread):
             self._write(RESET)
         elif act is Act.OFF and self._talk.fits(b"M5"):
             self._send(Sent(command=b"M5", origin=Origin.OFF))
-        if self._stop is not None and self._stop.over:
-            self._stopped(self._stop)
+        if self._stopping is not None and self._stopping.over:
+            self._stopped(self._stopping)
 
     def _stopped(self, stop: Stop) -> None:
-        self._stop = None
+        self._stopping = None
         ending, self._stop_as = self._stop_as, None
         safety = stop.safety or Safety.NOT_CONFIRMED
         answers, self._stop_answers = self._stop_answers, []
@@ -556,7 +556,7 @@ class Worker(PortThread):
         return answer
 
     def _objection(self, findings: Findings) -> str:
-        if self._stop is not None:
+        if self._stopping is not None:
             return "the machine is being stopped"
         if self._trial is not None or (self.job is not None and self.job.live):
             return "the machine is busy with another program"
@@ -590,7 +590,7 @@ class Worker(PortThread):
     def resume(self) -> Future[None]:
         """Done when the machine says that it goes on. Also lets go of a hold that somebody set without a program."""
         report = self._report
-        if self._stop is not None:
+        if self._stopping is not None:
             raise DeviceRefused("the machine is being stopped")
         if report is None or not report.held:
             self._live_job()
@@ -620,7 +620,7 @@ class Worker(PortThread):
     def make_safe(self) -> Future[Safety]:
         answer: Future[Safety] = promise()
         self._halt(Outcome.CANCELLED, "stopped: the machine was made safe")
-        if self._stop is None:
+        if self._stopping is None:
             answer.set_result(Safety.NOT_CONFIRMED)
         else:
             self._stop_answers.append(answer)
