@@ -12,6 +12,7 @@ from drivers.config import (
     GrblOptions,
     ManualOptions,
     MarlinOptions,
+    MoonrakerOptions,
     OctoPrintOptions,
     PrusaLinkOptions,
     SerialOptions,
@@ -21,6 +22,7 @@ from drivers.host import HostedDevice
 from drivers.manual import Manual
 from drivers.marlin import Marlin
 from drivers.mocked import MockedDevice
+from drivers.moonraker import Moonraker
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
 from fablab.base.clock import Clock
@@ -88,6 +90,12 @@ def _octoprint(config: DeviceConfig, site: Site) -> Device:
     return OctoPrint(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
 
 
+def _moonraker(config: DeviceConfig, site: Site) -> Device:
+    options = config.options
+    assert isinstance(options, MoonrakerOptions)
+    return Moonraker(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
+
+
 def _prusalink(config: DeviceConfig, site: Site) -> Device:
     options = config.options
     assert isinstance(options, PrusaLinkOptions)
@@ -112,6 +120,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
     "marlin": Driver(build=_marlin, capabilities=Marlin.capabilities, serial=True),
     "grbl": Driver(build=_grbl, capabilities=Grbl.capabilities, serial=True, wire="grbl"),
     "octoprint": Driver(build=_octoprint, capabilities=OctoPrint.capabilities),
+    "moonraker": Driver(build=_moonraker, capabilities=Moonraker.capabilities),
     "prusalink": Driver(build=_prusalink, capabilities=PrusaLink.capabilities),
     "manual": Driver(build=_manual, capabilities=Manual.capabilities),
 }

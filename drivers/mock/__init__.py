@@ -10,6 +10,8 @@ from typing import Final
 MOCKS: Final = {
     "marlin": "drivers.mock.marlin",
     "grbl": "drivers.mock.grbl",
+    "moonraker": "drivers.mock.moonraker",
+    "octoprint": "drivers.mock.octoprint",
 }
 
 

@@ -98,6 +98,11 @@ class Moonraker:
         self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
         self._stops = 0  # counts cancels: one that comes during an upload wins
         self._began = ""  # the last token whose start Klipper has taken
+        self._tried: tuple[str, int] = (
+            "",
+            0,
+        )  # the last token whose start was sent, and in which life of Klipper
+        self._lives = 0  # counts restarts of Klipper that we noticed
         self._starting = asyncio.Lock()
 
     # -- the link
@@ -294,6 +299,7 @@ class Moonraker:
                     self._want_look()
             case "notify_klippy_ready" | "notify_klippy_disconnected":
                 self._sensors = self._ready_since = None  # subscriptions die with Klipper
+                self._lives += 1
                 self._spoken += 1
                 self._want_look()
             case "notify_klippy_shutdown" | "notify_history_changed":
@@ -330,10 +336,12 @@ class Moonraker:
                 picture = await self._picture(rest)
                 jobs = await self._jobs(rest, picture)
                 return Look(klippy=picture.klippy, message=picture.klippy_message, picture=picture, jobs=jobs)
-            message = (await rest.printer()).state_message if server.klippy_connected else ""
+            printer = await rest.printer() if server.klippy_connected else wire.PrinterInfo()
         except KlippyAway as away:  # it went in between
             return Look(klippy=wire.DISCONNECTED, message=str(away), jobs=await self._jobs(rest, None))
-        if not message and server.klippy_state == wire.DISCONNECTED:
+        # once it is, Moonraker needs a moment to notice
+        message = printer.state_message if printer.state != wire.READY else ""
+        if server.klippy_state == wire.DISCONNECTED:
             message = "its host program is not running"
         return Look(klippy=server.klippy_state, message=message, jobs=await self._jobs(rest, None))
 
@@ -403,7 +411,9 @@ class Moonraker:
         path = wire.program_path(token)
         row = follow.row_of(path, await rest.history(_REMEMBERED_JOBS))
         if row is None:
-            if token == self._began:  # Klipper was restarted over it: how far the part got nobody knows
+            tried, life = self._tried
+            # Klipper was restarted over it before Moonraker noticed: how far the part got nobody knows
+            if token == self._began or (token == tried and life != self._lives):
                 raise DeviceRefused("this run had begun before and was lost; it needs a new token")
             return False
         if row.status == "in_progress":
@@ -439,7 +449,16 @@ class Moonraker:
             raise DeviceRefused(f"the printer cannot start now: {self._seen.message or self._seen.state}")
 
     async def _upload(self, rest: Rest, program: Path, token: str) -> str:
-        item = await rest.upload(program, wire.program_name(token))
+        name = wire.program_name(token)
+        try:
+            item = await rest.upload(program, name)
+        except DeviceTimeout:
+            raise
+        except LinkLost:  # the answer perhaps, but not the file
+            found = next((f for f in await rest.files() if f.filename == name), None)
+            if found is None:
+                raise
+            item = wire.UploadedItem(path=f"{wire.FOLDER}/{name}", size=found.size)
         if wire.token_of(item.path) != token:
             raise DeviceRefused(
                 f"Moonraker put the upload at {plain(item.path)}, where it cannot be followed"
@@ -450,6 +469,7 @@ class Moonraker:
         return item.path
 
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
+        self._tried = (token, self._lives)
         try:
             await rest.begin(path)
         except DeviceRefused:

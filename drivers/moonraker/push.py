@@ -25,12 +25,11 @@ _US: Final = {"client_name": "fablab", "version": "1", "type": "other", "url": "
 
 async def listen(rest: Rest, *, answer_s: float, ping_s: float) -> ClientConnection:
     """A socket that knows us: `LinkLost`, or `Misfit` for a key that is not accepted."""
-    socket = await open_socket(
-        rest.socket_url, who=WHO, answer_s=answer_s, ping_s=ping_s, headers=rest.headers
-    )
+    socket = await open_socket(rest.socket_url, who=WHO, answer_s=answer_s, ping_s=ping_s)
+    us = _US | ({"api_key": rest.api_key} if rest.api_key else {})
     try:
         async with asyncio.timeout(answer_s):
-            await _call(socket, _IDENTIFY, "server.connection.identify", _US)
+            await _call(socket, _IDENTIFY, "server.connection.identify", us)
             answer = await _answer(socket, _IDENTIFY)
     except TimeoutError:
         await socket.close()
@@ -40,11 +39,11 @@ async def listen(rest: Rest, *, answer_s: float, ping_s: float) -> ClientConnect
     except LinkLost:
         await socket.close()
         raise
-    if (
-        answer.error is not None and "Unauthorized" in answer.error.message
-    ):  # a JSON-RPC error -32602 (measured)
+    if answer.error is not None:
         await socket.close()
-        raise unwelcome(has_key=bool(rest.headers))
+        if "nauthorized" in answer.error.message or "API Key" in answer.error.message:
+            raise unwelcome(has_key=bool(rest.api_key))
+        raise LinkLost(f"{WHO}'s push socket refuses us: {plain(answer.error.message)}")
     return socket
 
 

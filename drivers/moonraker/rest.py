@@ -9,18 +9,22 @@ A command to Klipper is answered when Klipper has carried it out, after whatever
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from drivers.http import Http, NotThere, plain
 from drivers.moonraker import wire
-from fablab.device import DeviceError, DeviceRefused, LinkLost, Misfit
+from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost, Misfit
 
 WHO: Final = "Moonraker"
 _NOTHING: Final = "; is Klipper free"
+_TRIES: Final = 3
+_AGAIN_S: Final = 0.02
+T = TypeVar("T")
 
 
 class KlippyAway(DeviceRefused):
@@ -32,9 +36,10 @@ class Rest:
 
     def __init__(self, *, url: str, api_key: str, answer_s: float, upload_s: float) -> None:
         self._upload_s = upload_s
-        self.headers = {"X-Api-Key": api_key} if api_key else {}
+        self.api_key = api_key
+        headers = {"X-Api-Key": api_key} if api_key else {}
         self._http = Http(
-            url=url, who=WHO, answer_s=answer_s, headers=self.headers, reason=_reason, refine=self._refine
+            url=url, who=WHO, answer_s=answer_s, headers=headers, reason=_reason, refine=self._refine
         )
 
     @property
@@ -47,22 +52,22 @@ class Rest:
     # -- looking
 
     async def server(self) -> wire.ServerInfo:
-        return (await self._http.ask("GET", "/server/info", wire.Reply[wire.ServerInfo])).result
+        return (await self._get("/server/info", wire.Reply[wire.ServerInfo])).result
 
     async def printer(self) -> wire.PrinterInfo:
-        return (await self._http.ask("GET", "/printer/info", wire.Reply[wire.PrinterInfo])).result
+        return (await self._get("/printer/info", wire.Reply[wire.PrinterInfo])).result
 
     async def instance_id(self) -> str:
         """Made by Moonraker at its first start and kept in its data folder; empty where it has none."""
         path = "/server/database/item?namespace=moonraker&key=instance_id"
         try:
-            return plain((await self._http.ask("GET", path, wire.Reply[wire.Item])).result.value)
+            return plain((await self._get(path, wire.Reply[wire.Item])).result.value)
         except DeviceRefused:
             return ""
 
     async def objects(self, sensors: tuple[str, ...]) -> wire.Picture:
         wanted = "&".join(quote(name) for name in (*wire.OBJECTS, *sensors))
-        answer = await self._http.ask("GET", f"/printer/objects/query?{wanted}", wire.Reply[wire.Query])
+        answer = await self._get(f"/printer/objects/query?{wanted}", wire.Reply[wire.Query])
         try:
             return wire.picture(answer.result)
         except msgspec.ValidationError as error:
@@ -72,7 +77,7 @@ class Rest:
         """Newest first; empty where the history is switched off."""
         path = f"/server/history/list?order=desc&limit={limit}"
         try:
-            return (await self._http.ask("GET", path, wire.Reply[wire.History])).result.jobs
+            return (await self._get(path, wire.Reply[wire.History])).result.jobs
         except NotThere:
             return []
 
@@ -80,7 +85,7 @@ class Rest:
         """Our own folder's files; a folder that is not there is answered 400 (measured)."""
         path = f"/server/files/directory?path={wire.ROOT}/{wire.FOLDER}"
         try:
-            return (await self._http.ask("GET", path, wire.Reply[wire.Directory])).result.files
+            return (await self._get(path, wire.Reply[wire.Directory])).result.files
         except DeviceRefused:
             return []
 
@@ -126,9 +131,23 @@ class Rest:
         """Does not wait for its turn."""
         await self._http.send("POST", "/printer/emergency_stop")
 
+    async def _get(self, path: str, kind: type[T]) -> T:
+        """A look changes nothing, so a broken connection or answer is met by asking again.
+
+        Silence is not: it has cost the whole of `answer_s` already, and the caller's watch must not stand still.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._http.ask("GET", path, kind)
+            except DeviceTimeout:
+                raise
+            except LinkLost:
+                await asyncio.sleep(_AGAIN_S)
+        return await self._http.ask("GET", path, kind)
+
     def _refine(self, status: int, said: str, what: str) -> DeviceError | None:
         if status == 401:
-            return unwelcome(has_key=bool(self.headers))
+            return unwelcome(has_key=bool(self.api_key))
         if status == 403:
             return DeviceRefused(f"{WHO} refuses {what}: the file is being printed")
         if status == 503 and "Klippy" in said:

@@ -22,6 +22,7 @@ from fablab.device import DeviceError, Misfit, Safety
 log = logging.getLogger(__name__)
 
 _ROUND_S: Final = 0.2
+_RETRY_S: Final = 0.05
 _OFF: Final = "TURN_OFF_HEATERS"
 
 
@@ -56,8 +57,7 @@ async def _softly(rest: Rest, name: str, moving: bool | None) -> Safety:
             moving = seen.state in wire.MOVING
             if told and not moving and _all_off(seen):
                 return Safety.CONFIRMED
-        if told:
-            await asyncio.sleep(_ROUND_S)
+        await asyncio.sleep(_ROUND_S if told else _RETRY_S)
 
 
 async def _tell(rest: Rest, name: str, moving: bool) -> bool:

@@ -124,6 +124,7 @@ class Stored(msgspec.Struct):
 
     filename: str
     modified: float = 0.0
+    size: int | None = None
 
 
 class Directory(msgspec.Struct):

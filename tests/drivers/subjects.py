@@ -11,8 +11,10 @@ from pathlib import Path
 from drivers.manual import Manual
 from drivers.marlin import Marlin
 from drivers.mock.marlin import MockMarlin
+from drivers.mock.moonraker import MockMoonraker
 from drivers.mock.octoprint import MockOctoPrint
 from drivers.mock.prusalink import MockPrusaLink
+from drivers.moonraker import Moonraker
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
 from fablab.base.clock import SystemClock
@@ -95,6 +97,14 @@ async def octoprint(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
+async def moonraker(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = programs(folder)
+    async with MockMoonraker(api_key="0123456789abcdef") as mock:
+        device = Moonraker(name="m1", url=mock.url, api_key=mock.api_key, look_s=0.5, settle_s=0.1)
+        yield Subject(device=device, short=short, long=long, lose=mock.down)
+
+
+@asynccontextmanager
 async def prusalink(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
     short, long = programs(folder)
     async with MockPrusaLink(seen_s=0.3, held_s=0.3, passing_s=0.05, listed_s=0.02) as mock:
@@ -109,5 +119,6 @@ SUBJECTS: dict[str, Maker] = {
     "hosted_marlin": hosted_marlin,
     "manual": manual,
     "octoprint": octoprint,
+    "moonraker": moonraker,
     "prusalink": prusalink,
 }

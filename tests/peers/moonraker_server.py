@@ -288,7 +288,7 @@ def _compile_klippys_own() -> None:
     python = peer_venv("kalico") / "bin" / "python"
     with (peers_folder() / ".kalico.compiled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [python, "-c", "from klippy import chelper; chelper.get_ffi()"]
+        command = [str(python), "-c", "from klippy import chelper; chelper.get_ffi()"]
         subprocess.run(command, env=peer_env(), check=True, capture_output=True, timeout=120)
 
 
