@@ -10,7 +10,8 @@ import asyncio
 import difflib
 import grp
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,9 @@ from drivers.config import DeviceConfig, NetworkOptions, SerialOptions
 from drivers.host.paths import HostPaths
 from drivers.identity import Expected
 from drivers.registry import make
-from drivers.scan.ports import BY_ID, holders
+from drivers.scan.ports import BY_ID, PROC, holders
 from drivers.scan.servers import explain
-from drivers.scan.trouble import Finding, Trouble
+from drivers.scan.trouble import Finding, Trouble, in_words
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Device,
@@ -29,13 +30,25 @@ from fablab.device import (
     DeviceState,
     DeviceTimeout,
     Identity,
-    LinkLost,
     Misfit,
     Status,
 )
 
 _WITHIN_S: Final = 25.0
 _OTHER_BAUD: Final = {115200: 250000, 250000: 115200}
+
+
+def _may_open(port: str) -> bool:
+    return os.access(port, os.R_OK | os.W_OK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computer:
+    """What is seen of ports without opening one: this computer's, unless a test has another."""
+
+    by_id: Path = BY_ID
+    proc: Path = PROC
+    may_open: Callable[[str], bool] = _may_open
 
 
 async def look(
@@ -45,14 +58,15 @@ async def look(
     within_s: float = _WITHIN_S,
     clock: Clock | None = None,
     known: Mapping[str, str] | None = None,
-    by_id: Path = BY_ID,
+    computer: Computer | None = None,
 ) -> Finding:
     """Never raises a `DeviceError`: whatever happens is a finding.
 
     `known`, from serial numbers to the names of their tables, lets it say which machine answered in another's
     place.
     """
-    standing = _in_the_way(config, data_dir, by_id)
+    computer = computer or Computer()
+    standing = _in_the_way(config, data_dir, computer)
     if standing is not None:
         return standing
     device = make(config, data_dir=data_dir, clock=clock or SystemClock())
@@ -60,9 +74,9 @@ async def look(
         async with asyncio.timeout(within_s):
             identity, status = await _meet(device, config, known or {})
     except TimeoutError:
-        return await _why(config, DeviceTimeout(f"no answer within {within_s:.0f} s"), by_id)
+        return await _why(config, DeviceTimeout(f"no answer within {within_s:.0f} s"), computer)
     except DeviceError as error:
-        return await _why(config, error, by_id)
+        return await _why(config, error, computer)
     finally:
         await device.close()
     return _answers(config, identity, status)
@@ -115,12 +129,12 @@ def _heat(status: Status) -> str:
 # -- it does not
 
 
-def _in_the_way(config: DeviceConfig, data_dir: Path, by_id: Path) -> Finding | None:
+def _in_the_way(config: DeviceConfig, data_dir: Path, computer: Computer) -> Finding | None:
     """What can be seen of a local port without opening it. A port whose host runs is not looked at."""
     port = _local_port(config)
     if not port or HostPaths(data_dir, config.name).socket.exists():
         return None
-    return _of_port(config, port, by_id)
+    return _of_port(config, port, computer)
 
 
 def _local_port(config: DeviceConfig) -> str:
@@ -130,17 +144,17 @@ def _local_port(config: DeviceConfig) -> str:
     return options.port
 
 
-def _of_port(config: DeviceConfig, port: str, by_id: Path) -> Finding | None:
+def _of_port(config: DeviceConfig, port: str, computer: Computer) -> Finding | None:
     def finding(trouble: Trouble, said: str, todo: str) -> Finding:
         return Finding(name=config.name, trouble=trouble, said=said, todo=todo)
 
     if not os.path.exists(port):  # noqa: PTH110 - it is a name from a file, and may lead through links
-        return finding(Trouble.PORT_ABSENT, f"{port} is not there", _instead(port, by_id))
-    if not os.access(port, os.R_OK | os.W_OK):
+        return finding(Trouble.PORT_ABSENT, f"{port} is not there", _instead(port, computer.by_id))
+    if not computer.may_open(port):
         group = _group(port)
         todo = f"add the account to the group {group}: sudo usermod -aG {group} $USER, then log in again"
         return finding(Trouble.PORT_FORBIDDEN, f"this account may not open {port}", todo)
-    held = holders(port)
+    held = holders(port, proc=computer.proc)
     if held:
         pid, words = held[0]
         todo = f"end that program (kill {pid}), or take its hands off this port: a machine has one owner"
@@ -170,7 +184,7 @@ def _group(port: str) -> str:
     return group if group not in ("root", "tty") else "dialout"
 
 
-async def _why(config: DeviceConfig, error: DeviceError, by_id: Path) -> Finding:
+async def _why(config: DeviceConfig, error: DeviceError, computer: Computer) -> Finding:
     if config.mock:
         todo = f"look into hosts/{config.name}.log in the data folder; a mock needs nothing but this program"
         return Finding(name=config.name, trouble=Trouble.MOCK, said=f"the mock: {error}", todo=todo)
@@ -179,27 +193,27 @@ async def _why(config: DeviceConfig, error: DeviceError, by_id: Path) -> Finding
         return Finding(name=config.name, trouble=Trouble.WRONG_NUMBER, said=str(error), todo=todo)
     if isinstance(config.options, NetworkOptions) and config.options.url:
         return await explain(config, str(error))
-    return _why_serial(config, error, by_id)
+    return _why_serial(config, error, computer)
 
 
-def _why_serial(config: DeviceConfig, error: DeviceError, by_id: Path) -> Finding:
+def _why_serial(config: DeviceConfig, error: DeviceError, computer: Computer) -> Finding:
     def finding(trouble: Trouble, todo: str) -> Finding:
-        return Finding(name=config.name, trouble=trouble, said=str(error), todo=todo)
+        return Finding(name=config.name, trouble=trouble, said=words, todo=todo)
 
-    port = _local_port(config)
-    seen = _of_port(config, port, by_id) if port else None
+    port, words = _local_port(config), str(error)
+    seen = _of_port(config, port, computer) if port else None
     if isinstance(error, DeviceRefused):
         return finding(Trouble.FAULT, "look at the machine: it answers, and says no")
-    if isinstance(error, Misfit):
-        return seen or finding(Trouble.WRONG_FIRMWARE, _other_driver(config, str(error)))
-    if isinstance(error, LinkLost) and not isinstance(error, DeviceTimeout) and seen is not None:
-        return seen
-    baud = getattr(config.options, "baud", 0)
-    other = _OTHER_BAUD.get(baud, 115200)
-    if isinstance(error, DeviceTimeout) or "answers" in str(error):
-        todo = f"is the machine switched on? If it is, try baud = {other} (it is {baud} now)"
+    if isinstance(error, Misfit) and "expected a" in words:
+        return finding(Trouble.WRONG_FIRMWARE, _other_driver(config, words))
+    if isinstance(error, DeviceTimeout) or "answers" in words:
+        baud = getattr(config.options, "baud", 0)
+        todo = f"is the machine switched on? If it is, try baud = {_OTHER_BAUD.get(baud, 115200)} (it is {baud} now)"
         return finding(Trouble.SILENT, todo)
-    return finding(Trouble.OTHER, "look at the machine and its cable, then try again")
+    # The machine's own host has the port open, too: that is no trouble.
+    if seen is not None and (seen.trouble is not Trouble.PORT_HELD or "held" in words):
+        return seen
+    return in_words(config.name, words)
 
 
 def _other_driver(config: DeviceConfig, said: str) -> str:

@@ -15,9 +15,8 @@ import msgspec
 
 from drivers.config import DeviceConfig, MoonrakerOptions, OctoPrintOptions, PrusaLinkOptions
 from drivers.http import plain
-from drivers.scan.trouble import Finding, Trouble
+from drivers.scan.trouble import Finding, Trouble, in_words
 
-_ANSWER_S: Final = 5.0
 _MOST_BYTES: Final = 100_000
 _PORTS: Final = {"octoprint": "80 or 5000", "moonraker": "7125", "prusalink": "80 or 8080"}
 _TITLES: Final = {"octoprint": "OctoPrint", "moonraker": "Moonraker", "prusalink": "PrusaLink"}
@@ -42,11 +41,11 @@ class Heard:
     words: str = ""
 
 
-async def explain(config: DeviceConfig, said: str) -> Finding:
+async def explain(config: DeviceConfig, said: str, *, answer_s: float = 5.0) -> Finding:
     """Where it goes wrong. `said` is the driver's own word, kept where asking again tells no more."""
     options = config.options
     assert isinstance(options, OctoPrintOptions | MoonrakerOptions | PrusaLinkOptions)
-    async with httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False, headers=_header(options)) as client:
+    async with httpx.AsyncClient(timeout=answer_s, trust_env=False, headers=_header(options)) as client:
         heard = await _ask(client, options.url, _ASKED[config.driver], _auth(options))
         if heard.trouble is not Trouble.NONE:
             return _no_answer(config, options.url, heard)
@@ -58,7 +57,7 @@ async def explain(config: DeviceConfig, said: str) -> Finding:
             todo = f"write the address it leads to as url: {heard.leads_to}"
             return _finding(config, Trouble.WRONG_PATH, f"{options.url} leads elsewhere", todo)
         if _kind(_ASKED[config.driver], heard) == config.driver:
-            return _finding(config, Trouble.OTHER, said, "look at the machine, and try again in a minute")
+            return in_words(config.name, said)
         return await _not_it(client, config, options.url)
 
 
@@ -79,7 +78,7 @@ def _auth(options: object) -> httpx.Auth | None:
 async def _ask(client: httpx.AsyncClient, url: str, path: str, auth: httpx.Auth | None = None) -> Heard:
     try:
         async with (
-            asyncio.timeout(_ANSWER_S),
+            asyncio.timeout(client.timeout.read),
             client.stream("GET", url.rstrip("/") + path, auth=auth or httpx.USE_CLIENT_DEFAULT) as answer,
         ):
             body = bytearray()
@@ -90,7 +89,7 @@ async def _ask(client: httpx.AsyncClient, url: str, path: str, auth: httpx.Auth 
     except (TimeoutError, httpx.TimeoutException):
         return Heard(trouble=Trouble.SILENT)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        return _broken(error, url)
+        return _broken(error)
     leads_to = answer.headers.get("location", "") if answer.is_redirect else ""
     return Heard(
         status=answer.status_code,
@@ -100,11 +99,11 @@ async def _ask(client: httpx.AsyncClient, url: str, path: str, auth: httpx.Auth 
     )
 
 
-def _broken(error: Exception, url: str) -> Heard:
+def _broken(error: Exception) -> Heard:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return Heard(trouble=Trouble.TLS, words=plain(str(cause.reason or cause)))
+            return Heard(trouble=Trouble.TLS, words=plain(str(getattr(cause, "reason", "") or cause)))
         if isinstance(cause, socket.gaierror):
             return Heard(trouble=Trouble.UNKNOWN_HOST)
         if isinstance(cause, ConnectionRefusedError):
@@ -140,7 +139,7 @@ def _no_answer(config: DeviceConfig, url: str, heard: Heard) -> Finding:
                 "correct the port in url",
             )
         case _:
-            said = f"{host} does not answer within {_ANSWER_S:.0f} s{why}"
+            said = f"{host} does not answer{why}"
             todo = "is it switched on, and in the same network as this computer?"
     return _finding(config, heard.trouble, said, todo)
 

@@ -43,3 +43,10 @@ class Finding:
     def ok(self) -> bool:
         """It answers; a machine that answers may still have a fault of its own."""
         return self.trouble in (Trouble.NONE, Trouble.PRINTER_OFF, Trouble.FAULT)
+
+
+def in_words(name: str, said: str) -> Finding:
+    """Of a trouble that only the driver knows. Its sentences go "what is wrong; what to do"."""
+    problem, _, todo = said.partition("; ")
+    todo = todo or "look at the machine and its cable, then try again"
+    return Finding(name=name, trouble=Trouble.OTHER, said=problem, todo=todo)

@@ -14,8 +14,8 @@ Talker = Mapping[bytes, bytes]
 
 
 @contextmanager
-def talker(answers: Talker, heard: list[bytes] | None = None) -> Iterator[str]:
-    """The path of a port; each line that comes (without its end) is answered from `answers`, or not at all."""
+def talker(answers: Talker, heard: list[bytes] | None = None, *, default: bytes = b"") -> Iterator[str]:
+    """The path of a port; each line that comes (without its end) is answered from `answers`, or by `default`."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     stop_read, stop_write = os.pipe()
@@ -31,7 +31,7 @@ def talker(answers: Talker, heard: list[bytes] | None = None) -> Iterator[str]:
             for line in lines:
                 if heard is not None:
                     heard.append(line)
-                os.write(ours, answers.get(line, b""))
+                os.write(ours, answers.get(line, default))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
