@@ -80,7 +80,7 @@ async def test_another_firmware_on_the_port_names_the_driver_to_write(tmp_path: 
 
 async def test_silence_suggests_another_rate(hosts: Hosts) -> None:
     with talker({}) as port:
-        found = await look(hosts.config(port), data_dir=hosts.folder, within_s=4)
+        found = await look(hosts.config(port), data_dir=hosts.folder, within_s=2)
     assert found.trouble is Trouble.SILENT
     assert "250000" in found.todo
 
