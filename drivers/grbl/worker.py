@@ -120,6 +120,8 @@ class Worker(PortThread):
         state, message = look(self._report, self._alarm, program=live, ours=self._held_by_us)
         if self._stopping is not None and live:
             return DeviceState.RUNNING, "stopping"  # how it ends is not known before the stop is read back
+        if self._stopping is not None:
+            return state, message or "stopping"
         if self._trial is not None:
             return (
                 DeviceState.IDLE,
@@ -395,7 +397,9 @@ class Worker(PortThread):
             self._give_up_waiting("the machine does not come to a standstill; use its own stop")
         if self._resuming and now > self._resuming.until:
             self._give_up_waiting("the machine stays on hold")
-        eager = self._stopping or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
+        eager = (
+            self._stopping or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
+        )
         if now - self._asked >= (self._limits.poll_s if eager else self._limits.idle_poll_s):
             self._ask(now)
         self._check_life(now)
@@ -407,7 +411,11 @@ class Worker(PortThread):
         """Dead only after several questions that nothing at all answered; a homing machine answers none."""
         homing = self._report is not None and self._report.state is State.HOME
         patience_s = self._limits.homing_s if homing else self._limits.silence_s
-        if self._silent > self._limits.silent_polls and now - self._heard > patience_s and self._stopping is None:
+        if (
+            self._silent > self._limits.silent_polls
+            and now - self._heard > patience_s
+            and self._stopping is None
+        ):
             raise DeviceTimeout("the machine has stopped answering")
 
     def _check_answers(self, now: float) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from drivers.grbl.pace import Pace
 from drivers.grbl.program import Kind, Program, bare, inspect, judge
 from drivers.grbl.stop import Act, Leg, Stop
 from drivers.grbl.talk import Origin, Sent, Talk, frame
-from drivers.grbl.trial import Trial
+from drivers.grbl.trial import Stage, Trial
 from drivers.grbl.words import Report, State, Word
 from fablab.device import DeviceState, Safety
 
@@ -395,35 +397,146 @@ def test_a_line_of_code_without_an_end_is_refused(tmp_path: Path) -> None:
     assert found.refused.why == "it is endless"
 
 
-def trial(path: Path, commands: int) -> Trial:
-    return Trial(
-        token="t", read=Program(path), program=Program(path), commands=commands, answer=Future(), until=0.0
-    )
+class Tried:
+    """A trial of `text` and the machine's side of it: every line is answered as soon as it is sent."""
+
+    def __init__(self, folder: Path, text: str, *, until: float = 99.0, **answers: int) -> None:
+        path = folder / "a.nc"
+        path.write_text(text)
+        self.sent: list[str] = []
+        self.resets = 0
+        self.talk = Talk()
+        self._answers = answers
+        self.trial = Trial(
+            token="t",
+            read=Program(path),
+            program=Program(path),
+            commands=inspect(path).commands,
+            answer=Future(),
+            until=until,
+            limits=Limits(),
+            talk=self.talk,
+            send=self._send,
+            reset=self._reset,
+        )
+        self.trial.begin(0.0)
+
+    def _send(self, sent: Sent) -> None:
+        self.talk.send(sent)
+        self.sent.append(sent.command.decode())
+
+    def _reset(self) -> None:
+        self.resets += 1
+
+    def answer(self, now: float = 0.0) -> None:
+        while sent := self.talk.answered():
+            self.trial.hear_answer(sent, self._answers.get(sent.command.decode()[:2], 0), now)
+
+    def go_on(self, now: float = 0.0, turns: int = 5) -> Trial:
+        for _ in range(turns):
+            self.trial.feed(now)
+            self.answer(now)
+        return self.trial
+
+    def close(self) -> None:
+        self.trial.close()
+        self.trial.program.close()
 
 
-def test_a_trial_leaves_storing_lines_out_and_says_how_far_it_came(tmp_path: Path) -> None:
-    path = tmp_path / "a.nc"
-    path.write_text("G21\nG10 L20 P1 X0\nG90\n")
-    tried = trial(path, 3)
-    lines = [tried.next() for _ in range(4)]
-    assert [line and line.command for line in lines] == [b"G21", None, b"G90", None]
-    assert (tried.finished, tried.refused, tried.commands) == (True, "", 2)
-    tried.tried = 1
-    assert tried.remark == "the machine tried the first 1 of 2 lines before the start"
-    tried.tried = 2
-    assert tried.remark == ""
-    tried.close()
-    tried.program.close()
+@pytest.fixture
+def tried(tmp_path: Path) -> Iterator[Callable[..., Tried]]:
+    made: list[Tried] = []
+
+    def make(text: str, **more: Any) -> Tried:
+        made.append(Tried(tmp_path, text, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
-def test_a_file_that_has_changed_since_it_was_read_is_refused_in_the_trial(tmp_path: Path) -> None:
-    path = tmp_path / "a.nc"
-    path.write_text("$H\n")
-    tried = trial(path, 1)
-    assert tried.next() is None
-    assert (tried.finished, "line 1" in tried.refused) == (True, True)
-    tried.close()
-    tried.program.close()
+IDLE = Report(state=State.IDLE)
+
+
+def test_a_good_program_is_tried_left_by_a_reset_and_may_begin(tried: Callable[..., Tried]) -> None:
+    machine = tried("G21\nG10 L20 P1 X0\nG54\nG90\n")
+    machine.answer()
+    trial = machine.go_on()
+    assert (machine.sent, machine.resets, trial.stage) == (["$C", "G21", "G54", "G90"], 1, Stage.LEAVING)
+    trial.hear_report(IDLE, 0)
+    assert trial.verdict is None
+    trial.hear_banner(0.0)
+    trial.hear_report(IDLE, 0)
+    assert (trial.verdict, trial.remark) == ("", "")
+
+
+def test_time_is_up_for_a_long_program_and_that_is_said(tried: Callable[..., Tried]) -> None:
+    machine = tried("G21\n" * 100, until=5.0)
+    machine.answer()
+    machine.trial.feed(1.0)
+    fitted = len(machine.sent) - 1
+    machine.answer(1.0)
+    machine.go_on(6.0)
+    assert machine.resets == 1
+    assert machine.trial.remark == f"the machine tried the first {fitted} of 100 lines before the start"
+
+
+def test_a_refused_line_is_named_and_ends_the_trial(tried: Callable[..., Tried]) -> None:
+    machine = tried("G21\nG5\n", G5=20)
+    machine.answer()
+    trial = machine.go_on()
+    trial.hear_banner(0.0)
+    trial.hear_report(IDLE, 0)
+    assert trial.verdict == "line 2 (G5): error 20: the machine does not know this command"
+
+
+def test_an_alarm_in_the_trial_is_told_with_the_oldest_line(tried: Callable[..., Tried]) -> None:
+    machine = tried("G1 X999 F1\n")
+    machine.answer()
+    machine.trial.feed(0.0)
+    machine.trial.hear_alarm(2, 0.0)
+    machine.trial.hear_banner(0.0)
+    machine.trial.hear_report(Report(state=State.ALARM), 2)
+    assert machine.resets == 1
+    assert (machine.trial.verdict or "").startswith("line 1 (G1 X999 F1): alarm 2: a move would have left")
+
+
+def test_a_machine_that_knows_no_check_mode_takes_no_program(tried: Callable[..., Tried]) -> None:
+    machine = tried("G21\n", **{"$C": 8})
+    machine.answer()
+    assert "error 8" in (machine.trial.verdict or "")
+
+
+def test_a_restart_in_the_trial_is_told(tried: Callable[..., Tried]) -> None:
+    machine = tried("G21\n")
+    machine.trial.hear_banner(0.0)
+    assert "restarted" in (machine.trial.verdict or "")
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+def test_a_trial_that_comes_to_no_end_is_given_up(tried: Callable[..., Tried], turns: int) -> None:
+    machine = tried("G21\n" * 3)
+    if turns:
+        machine.answer()
+        machine.trial.feed(0.0)
+    if turns > 1:
+        machine.go_on()
+    machine.trial.tick(0.01)
+    assert machine.trial.verdict is None
+    machine.trial.tick(9999.0)
+    assert (machine.trial.stuck, "did not finish" in (machine.trial.verdict or "")) == (True, True)
+
+
+def test_a_file_that_has_changed_since_it_was_read_is_refused_in_the_trial(
+    tried: Callable[..., Tried],
+) -> None:
+    machine = tried("G21\n$H\n")
+    machine.answer()
+    trial = machine.go_on()
+    trial.hear_banner(0.0)
+    trial.hear_report(IDLE, 0)
+    assert (trial.verdict or "").startswith("line 2: settings and commands")
 
 
 # -- the stop

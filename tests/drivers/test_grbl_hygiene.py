@@ -1,0 +1,142 @@
+"""No byte of a program reaches a GRBL but as plain G-code: whatever the file holds, nothing in it is obeyed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.grbl import Grbl
+from drivers.grbl.program import Kind, Program
+from drivers.grbl.talk import LONGEST_LINE, Origin, Sent, Talk, frame
+from drivers.lines import Lines, ScriptPort
+from drivers.mock.grbl.firmware import Firmware
+from drivers.mock.grbl.settings import Settings
+from fablab.device import DeviceRefused
+from tests.drivers.grbl_rig import QUICK, ended
+
+REALTIME = frozenset(b"!?~\x18") | frozenset(range(0x80, 0x100))
+GCODE = re.compile(rb"[A-Za-z][A-Za-z0-9 +.\-]*")
+
+NASTY = [
+    "Terminé !".encode(),
+    b"G1 X1 ;\x18\x85!~?",
+    b"G1 X1 (\x84)\nG1 X2",
+    b"(never closed ! \x18\nG1 X1",
+    b"G1 X1)!(",
+    b"G1 X1\rG1 X2\r\n!",
+    b"$H\n$X\n$RST=*",
+    b"G1\x00X1",
+    b"\xef\xbb\xbfG21",
+    b"G1 X1\x0bG1 X2",
+    b"M4\tS1",
+    b"G1 X1;" + b"!" * 5000 + b"\nG1 X2",
+    b"(" + b"!" * 5000 + b")G1 X2",
+    b"/G1 X1 (a ; b) ; c ) !",
+    "G1 X１".encode(),
+]
+
+anything = st.one_of(
+    st.binary(max_size=300),
+    st.lists(
+        st.sampled_from(
+            [
+                b"G1 X1",
+                b"M4 S1",
+                b";",
+                b"(",
+                b")",
+                b"!",
+                b"~",
+                b"?",
+                b"\x18",
+                b"\x85",
+                b"$",
+                b"\r",
+                b"\n",
+                b" ",
+            ]
+        ),
+        max_size=60,
+    ).map(b"".join),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(anything, st.sampled_from(NASTY)))
+def test_what_a_file_yields_is_plain_g_code_and_nothing_else(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.nc"
+        path.write_bytes(data)
+        program = Program(path)
+        talk = Talk()
+        while step := program.next():
+            if step.kind is Kind.SEND:
+                wire = talk.send(Sent(command=step.command, origin=Origin.PROGRAM))
+                assert GCODE.fullmatch(wire[:-1])
+                assert wire.endswith(b"\n")
+                assert len(wire) <= LONGEST_LINE + 1
+                assert not REALTIME & set(wire)
+        program.close()
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=100))
+def test_the_last_door_lets_plain_lines_pass_and_no_other(data: bytes) -> None:
+    plain = len(data) <= LONGEST_LINE and all(0x20 <= byte < 0x7E and byte not in b"!?" for byte in data)
+    if plain:
+        assert frame(data) == data + b"\n"
+    else:
+        with pytest.raises(ValueError, match="not to be sent"):
+            frame(data)
+
+
+class Machine:
+    """The mocked firmware without its pty: what is written to it is kept."""
+
+    def __init__(self) -> None:
+        self.accepted: list[bytes] = []
+        self._firmware = Firmware(name="g", speed=0.0, accept=self.accepted.append, settings=Settings())
+        self._firmware.boot(time.monotonic())
+        self.port = ScriptPort(self._answer)
+
+    def _answer(self, data: bytes) -> list[bytes]:
+        now = time.monotonic()
+        self._firmware.receive(data, now)
+        self._firmware.run(now)
+        said = bytes(self._firmware.out)
+        self._firmware.out.clear()
+        return [said] if said else []
+
+
+@pytest.mark.parametrize("data", NASTY, ids=range(len(NASTY)))
+async def test_on_the_wire_every_write_is_one_realtime_byte_of_ours_or_one_plain_line(
+    tmp_path: Path, data: bytes
+) -> None:
+    machine = Machine()
+    path = tmp_path / "a.nc"
+    path.write_bytes(b"G21\n" + data + b"\nG90\n")
+    grbl = Grbl(name="g", port="", limits=QUICK, connect=lambda: Lines(machine.port))
+    await grbl.open()
+    try:
+        async with asyncio.timeout(10):
+            await grbl.start(path, "run-1")
+            await ended(grbl)
+    except DeviceRefused:
+        assert b"G90" not in b"".join(machine.accepted)  # all or nothing
+    await grbl.close()
+    for written in machine.port.written:
+        if len(written) == 1:
+            assert written in (b"?", b"!", b"\x18")
+        else:
+            assert written[-1:] == b"\n"
+            assert not REALTIME & set(written)
+    # A hold, and a reset beyond those of the handshake and the check mode, would be the program's doing.
+    assert b"!" not in machine.port.written
+    assert machine.port.written.count(b"\x18") <= 2
