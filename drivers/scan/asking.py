@@ -26,7 +26,7 @@ ANSWER_S: Final = 8.0  # a board with a boot loader takes 2 s, one with a screen
 _EVERY_S: Final = 1.5
 _SLICE_S: Final = 0.25
 _GRBL_BANNER: Final = re.compile(rb"Grbl \S+")
-_GRBL_VERSION: Final = re.compile(rb"\[VER:([^:\]]*)")
+_GRBL_VERSION: Final = re.compile(rb"\[VER:([^:\]]*):?([^\]]*)")  # the second is the text kept with $I=
 _GRBL_LIKE: Final = re.compile(rb"error:\d{1,3}$|\[MSG:|ALARM:\d")
 
 
@@ -126,8 +126,9 @@ def _understood(heard: list[bytes], baud: int) -> Answer | None:
             serial_number=words.plain(firmware.identity.serial_number.encode()),
         )
     for line in heard:
-        found = _GRBL_BANNER.match(line) or _GRBL_VERSION.match(line)
-        if found:
-            name = words.plain(found[0].replace(b"[VER:", b"Grbl "))
-            return Answer(driver="grbl", firmware=name, baud=baud)
+        if version := _GRBL_VERSION.match(line):
+            name, number = (words.plain(part) for part in version.groups())
+            return Answer(driver="grbl", firmware=f"Grbl {name}", serial_number=number, baud=baud)
+    if banner := next(filter(None, map(_GRBL_BANNER.match, heard)), None):
+        return Answer(driver="grbl", firmware=words.plain(banner[0]), baud=baud)
     return None

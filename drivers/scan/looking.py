@@ -97,6 +97,11 @@ async def _meet(device: Device, config: DeviceConfig, known: Mapping[str, str]) 
 
 
 def _answers(config: DeviceConfig, identity: Identity, status: Status) -> Finding:
+    if config.driver == "manual":
+        said = f"a person works it, and says when a piece is done; {status.state.value}"
+        return Finding(
+            name=config.name, trouble=Trouble.NONE, said=said, todo="Nothing to do.", state=status.state.value
+        )
     model = f" on {identity.model}" if identity.model and identity.model not in identity.firmware else ""
     number = f", number {identity.serial_number}" if identity.serial_number else ""
     said = f"answers. {identity.firmware}{model}{number}, {status.state.value}{_heat(status)}"
@@ -186,7 +191,7 @@ def _group(port: str) -> str:
 
 async def _why(config: DeviceConfig, error: DeviceError, computer: Computer) -> Finding:
     if config.mock:
-        todo = f"look into hosts/{config.name}.log in the data folder; a mock needs nothing but this program"
+        todo = f"the folder hosts in the data folder says more: {config.name}.log and {config.name}.stderr"
         return Finding(name=config.name, trouble=Trouble.MOCK, said=f"the mock: {error}", todo=todo)
     if isinstance(error, Misfit) and config.serial_number and f"expects {config.serial_number}" in str(error):
         todo = "are two cables swapped? If this machine is the right one, correct serial_number in its table"

@@ -15,6 +15,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from drivers.config import DeviceConfig, edit, load, parse
 from drivers.host.paths import port_lock, take_lock
+from drivers.mock.grbl import MockGrbl
 from drivers.mock.marlin import MockMarlin
 from drivers.scan import Found, Kind, Lacking, ask, block, lacking, scan
 from drivers.scan.blocks import name_for
@@ -354,10 +355,17 @@ async def test_a_marlin_says_who_it_is(tmp_path: Path) -> None:
 
 async def test_a_grbl_says_who_it_is() -> None:
     with talker(
-        {b"M115": b"error:20\r\n", b"$I": b"[VER:1.1h.20190830:]\r\n[OPT:V,15,128]\r\nok\r\n"}
+        {b"M115": b"error:20\r\n", b"$I": b"[VER:1.1h.20190830:LASER-1]\r\n[OPT:V,15,128]\r\nok\r\n"}
     ) as port:
         one = await asked(port)
-    assert (one.driver, one.firmware) == ("grbl", "Grbl 1.1h.20190830")
+    assert (one.driver, one.firmware, one.serial_number) == ("grbl", "Grbl 1.1h.20190830", "LASER-1")
+
+
+async def test_our_mock_of_a_laser_says_who_it_is(tmp_path: Path) -> None:
+    with MockGrbl(link=tmp_path / "tty") as mock:
+        one = await asked(mock.port)
+    assert one.driver == "grbl"
+    assert one.firmware.startswith("Grbl 1.1h")
 
 
 async def test_a_grbl_that_only_shows_its_banner_is_known_by_it() -> None:

@@ -177,9 +177,13 @@ def _write(found: Sequence[Found], driver: str | None, path: Path, *, yes: bool,
         click.confirm(f"Add {names} to {path}?", abort=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for name, secret in secrets.items():
-            edit.write_secret(path, name, secret)
-        names_added = edit.append(path, text)
+        kept = [path.with_name(edit.write_secret(path, name, secret)) for name, secret in secrets.items()]
+        try:
+            names_added = edit.append(path, text)
+        except ConfigError:
+            for file in kept:
+                file.unlink(missing_ok=True)
+            raise
     except (ConfigError, OSError) as error:
         raise CliError(str(error)) from error
     if not json_:
