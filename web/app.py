@@ -21,10 +21,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 
-from drivers.config import load as load_devices
 from drivers.host.paths import LockHeld, take_lock
-from drivers.link import Link
-from drivers.registry import make
 from fablab.base.clock import Clock, SystemClock
 from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
@@ -37,9 +34,11 @@ from scheduler.intake import Intake
 from scheduler.ticks import Ticks
 from web import api
 from web.api.house import installed, problem
+from web.cameras import Cameras
 from web.errors import handlers, words_of
 from web.live import Live
 from web.log import configure
+from web.machinery import Devices, Workshop
 from web.pages import routes as pages
 from web.parts import Parts
 from web.security import Access, guard
@@ -75,7 +74,10 @@ def create_app(
     """
     configure(as_json=settings.log_json)
     clock = clock or SystemClock()
-    parts = _parts(settings, clock, _links(settings, clock) if links is None else links, limiter, live)
+    devices = Devices(settings, clock)
+    parts = _parts(
+        settings, clock, devices, _links(settings, devices) if links is None else links, limiter, live
+    )
     lab, zone = _read_house(parts.database)
     catalogue = Catalogue(zone, clock)
     app = Litestar(
@@ -108,6 +110,7 @@ def create_app(
 def _parts(
     settings: Settings,
     clock: Clock,
+    devices: Devices,
     links: Mapping[str, MachineLink],
     limiter: Limiter | None,
     live: Callable[[Database], Live],
@@ -128,24 +131,17 @@ def _parts(
         live=live(database),
         cookies=Cookies(settings),
         limiter=limiter or Limiter(),
+        cameras=Cameras(devices.cameras, devices.camera_hosts),
+        fleet=Workshop(settings, clock, devices, dispatcher),
     )
 
 
-def _links(settings: Settings, clock: Clock) -> dict[str, MachineLink]:
-    """A link for every machine of devices.toml; without the file there are none, and the lab says so."""
+def _links(settings: Settings, devices: Devices) -> Mapping[str, MachineLink]:
+    """A link for every machine of devices.toml; a file that is wrong ends the start."""
     if not settings.dispatch:
         return {}
-    if not settings.devices_file.is_file():
-        log.warning("no devices.toml: no machine is connected", looked_for=str(settings.devices_file))
-        return {}
-    return {
-        name: Link(
-            make(config, data_dir=settings.data_dir, clock=clock),
-            clock=clock,
-            serial_number=config.serial_number,
-        )
-        for name, config in load_devices(settings.devices_file).items()
-    }
+    devices.read_strictly()
+    return devices.links()
 
 
 def _read_house(database: Database) -> tuple[Lab, ZoneInfo]:
@@ -172,6 +168,8 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
             yield
         finally:
             parts.live.close()
+            await parts.cameras.close()
+            await parts.fleet.close()
             if parts.settings.dispatch:
                 await asyncio.to_thread(parts.ticks.close)
                 await parts.dispatcher.close()
@@ -219,6 +217,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "uploads",
             "dispatcher",
             "live",
+            "cameras",
         )
     }
     return {
@@ -295,6 +294,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Sequence[socket] | None = None) -> None:
         self._parts.live.close()
+        await self._parts.cameras.close()
         await super().shutdown(list(sockets) if sockets else None)
 
 

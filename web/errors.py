@@ -54,9 +54,17 @@ STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "upload.not_multipart": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "house.missing": HTTPStatus.SERVICE_UNAVAILABLE,
+    "camera.down": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: Codes whose heading says more than that of their class.
-KIND_OF_CODE: Mapping[str, str] = {"house.missing": "not_set_up"}
+KIND_OF_CODE: Mapping[str, str] = {
+    "house.missing": "not_set_up",
+    "camera.down": "camera",
+    "camera.full": "camera",
+    "devices.read_only": "refused",
+    "devices.not_written": "refused",
+    "devices.secret_there": "refused",
+}
 #: What the wire says -> status and code.
 DEVICE: tuple[tuple[type[DeviceError], HTTPStatus, str], ...] = (
     (LinkLost, HTTPStatus.SERVICE_UNAVAILABLE, "machine.no_answer"),

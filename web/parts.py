@@ -10,6 +10,8 @@ from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher
 from scheduler.intake import Intake
 from scheduler.ticks import Ticks
+from web.cameras import Cameras
+from web.fleet import Fleet
 from web.live import Live
 from web.security.identity import Cookies
 from web.security.limits import Limiter
@@ -32,3 +34,5 @@ class Parts:
     live: Live
     cookies: Cookies
     limiter: Limiter
+    cameras: Cameras
+    fleet: Fleet

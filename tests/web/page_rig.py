@@ -39,6 +39,7 @@ class PageLink:
         self.identity: Identity | None = Identity(firmware="test")
         self.age_s: float | None = 2.0
         self.sent: list[str] = []
+        self.safety = Safety.CONFIRMED
         self.status = Status(at=lab.clock.now(), state=DeviceState.IDLE, heat_c={"tool0": 24.0, "bed": 23.0})
         self._lab = lab
         self._closed = asyncio.Event()
@@ -51,7 +52,8 @@ class PageLink:
     async def close(self) -> None:
         self._closed.set()
 
-    def retry(self) -> None: ...
+    def retry(self) -> None:
+        self.sent.append("retry")
 
     async def subscribe(self) -> AsyncIterator[Status]:
         yield self.status
@@ -71,7 +73,7 @@ class PageLink:
 
     async def make_safe(self) -> Safety:
         self.sent.append("make_safe")
-        return Safety.CONFIRMED
+        return self.safety
 
 
 class Browser:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fablab.device import DeviceState, LinkState, Progress
+from fablab.device import Capability, DeviceState, LinkState, Progress, Safety
+from fablab.places.models import Technology
 from fablab.runs.models import RunState
 from tests.lab import Lab
 from tests.web.page_rig import Browser, PageLink, browser
+from web.pages import show_floor
+from web.pages.eyes import Eyes
 from web.pages.shell import local_path
+from web.words import Words
 
 Seat = tuple[Browser, dict[str, PageLink]]
 PAGES = ("/jobs", "/floor", "/calendar", "/calendar?view=week", "/calendar?day=2026-11-25")
@@ -191,7 +195,64 @@ def test_a_stop_says_whether_the_machine_has_confirmed_it(seat: Seat, lab: Lab) 
     answer = desk.post(f"/machines/{lab.resources['mk3']}/stop", htmx=True)
     assert "make_safe" in links["mk3"].sent
     assert 'hx-swap-oob="beforeend:#toasts"' in answer.text
-    assert "confirmed by the machine" in answer.text
+    assert answer.text.count("Stop confirmed: the heaters are off.") == 2  # on the card, and in the toast
+
+
+def test_a_stop_stays_on_the_card_until_somebody_has_looked(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    run_the_gear(seat, lab)
+    mk3 = lab.resources["mk3"]
+    links["mk3"].safety = Safety.NOT_CONFIRMED
+    desk.post(f"/machines/{mk3}/stop", htmx=True)
+    floor = desk.get("/floor").text
+    assert "Stop NOT confirmed: cut the power." in floor
+    assert "stopped by Staff" in floor
+    desk.sign_in("maker")
+    floor = desk.get("/floor").text
+    assert "Stop NOT confirmed: cut the power." in floor
+    assert f"/machines/{mk3}/stop/seen" not in floor
+    desk.sign_in("staff")
+    answer = desk.post(f"/machines/{mk3}/stop/seen", htmx=True)
+    assert "Stop NOT confirmed" not in answer.text
+    assert f'id="machine-{mk3}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("technology", "said"),
+    [
+        (Technology.FDM, "Arrêt confirmé\N{NO-BREAK SPACE}: chauffes coupées."),
+        (Technology.LASER, "Arrêt confirmé\N{NO-BREAK SPACE}: faisceau coupé."),
+        (Technology.CNC, "Arrêt confirmé\N{NO-BREAK SPACE}: broche arrêtée."),
+        (Technology.VINYL, "Arrêt confirmé\N{NO-BREAK SPACE}: tout est coupé."),
+        (None, "Arrêt confirmé\N{NO-BREAK SPACE}: tout est coupé."),
+    ],
+)
+def test_a_stop_names_what_the_machine_works_with(lab: Lab, technology: Technology | None, said: str) -> None:
+    eyes = Eyes(words=Words("fr", clock=lab.clock), now=lab.clock.now(), actor=lab.staff)
+    assert show_floor.stop_sentence(eyes, technology, confirmed=True) == said
+    not_confirmed = show_floor.stop_sentence(eyes, technology, confirmed=False)
+    assert not_confirmed == "Arrêt NON confirmé\N{NO-BREAK SPACE}: coupez l’alimentation."
+
+
+def test_a_machine_that_cannot_pause_is_offered_no_pause_and_refuses_it_in_a_code(
+    seat: Seat, lab: Lab
+) -> None:
+    desk, links = seat
+    _, run_id = run_the_gear(seat, lab)
+    card = f"/machines/{lab.resources['mk3']}/card"
+    assert "/pause" in desk.fragment(card).text
+    links["mk3"].capabilities = frozenset({Capability.START, Capability.SAFE_STOP})
+    text = desk.fragment(card).text
+    assert "/pause" not in text
+    assert "/cancel" not in text
+    desk.get("/floor")
+    headers = {"X-CSRF-Token": desk.csrf}
+    for action in ("pause", "cancel"):
+        answer = desk.client.post(f"/api/runs/{run_id}/{action}", headers=headers)
+        refused = answer.json()
+        assert answer.status_code == 422
+        assert [refusal["code"] for refusal in refused["refusals"]] == [f"machine.cannot_{action}"]
+    assert "cancel" not in links["mk3"].sent
 
 
 def test_out_of_service_says_who_and_why_and_back_asks_for_the_bed(seat: Seat, lab: Lab) -> None:

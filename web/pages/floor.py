@@ -27,7 +27,7 @@ def show(request: AnyRequest) -> Response[str]:
     desk = desk_of(request)
     with desk.look() as (uow, eyes, stock):
         waiting = len(in_review(uow)) if eyes.operates else 0
-        view = show_floor.floor(eyes, machines_now(uow), desk.link, stock, in_review=waiting)
+        view = show_floor.floor(eyes, machines_now(uow), desk.wires, stock, in_review=waiting)
     return desk.page("floor.html", floor=view)
 
 
@@ -42,15 +42,18 @@ def _card(desk: Desk, machine_id: int) -> MachineCard:
         rows = machines_now(uow, machine_id)
         if not rows:
             raise NotFound("machine.unknown", id=machine_id)
-        return show_floor.card(eyes, rows[0], desk.link(machine_id), stock)
+        return show_floor.card(eyes, rows[0], desk.wires, stock)
 
 
-async def _answer(desk: Desk, machine_id: int, flash: Flash | None = None) -> Response[str]:
+async def _answer(desk: Desk, machine_id: int) -> Response[str]:
     """The card as it is now; without script the whole floor."""
     if not desk.is_fragment:
-        return go(desk.request, f"/floor#machine-{machine_id}")
-    card = await in_thread(_card, desk, machine_id)
-    return desk.fragment(CARD, m=card, flash=flash)
+        return _back(desk, machine_id)
+    return desk.fragment(CARD, m=await in_thread(_card, desk, machine_id))
+
+
+def _back(desk: Desk, machine_id: int) -> Response[str]:
+    return go(desk.request, f"/floor#machine-{machine_id}")
 
 
 @post("/machines/{machine_id:int}/tap", access=Right.OPERATE, include_in_schema=False)
@@ -109,8 +112,20 @@ async def stop(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
     """To the wire first, whatever the database does; the answer says whether the machine has confirmed it."""
     desk = desk_of(request)
     safety = await desk.dispatcher.stop(desk.actor, machine_id)
+    if not desk.is_fragment:
+        return _back(desk, machine_id)
+    card = await in_thread(_card, desk, machine_id)
+    sentence = card.stop.sentence if card.stop is not None else desk.words.word("safety", safety)
     kind = "good" if safety is Safety.CONFIRMED else "bad"
-    return await _answer(desk, machine_id, Flash(kind=kind, text=desk.words.word("safety", safety)))
+    return desk.fragment(CARD, m=card, flash=Flash(kind=kind, text=sentence))
+
+
+@post("/machines/{machine_id:int}/stop/seen", access=Right.OPERATE, include_in_schema=False)
+async def acknowledge(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
+    """Somebody has read how the stop ended, and has looked at the machine."""
+    desk = desk_of(request)
+    await desk.dispatcher.acknowledge(desk.actor, machine_id)
+    return await _answer(desk, machine_id)
 
 
 @post("/runs/{run_id:str}/pause", access=Right.OPERATE, include_in_schema=False)
@@ -152,4 +167,4 @@ def _whose(desk: Desk, run_id: str) -> tuple[str, int]:
         return run.claim_id, run.resource_id
 
 
-ROUTES = (show, show_card, tap, clear, lock_out, give_back, stop, pause, resume, cancel)
+ROUTES = (show, show_card, tap, clear, lock_out, give_back, stop, acknowledge, pause, resume, cancel)

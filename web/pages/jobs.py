@@ -42,7 +42,7 @@ def my_jobs(desk: Desk, *, status: int = 200, instead: DraftView | None = None) 
         current = [w for w in mine if w.job.state not in show_jobs.ENDED]
         past = [w for w in mine if w.job.state in show_jobs.ENDED and w.job.submitted_at is not None]
         shown: dict[str, Any] = {
-            name: [show_jobs.card(eyes, whole, desk.link, stock) for whole in rows]
+            name: [show_jobs.card(eyes, whole, desk.wires, stock) for whole in rows]
             for name, rows in (("current", current), ("past", past), ("review", waiting))
         }
     limit = desk.parts.settings.upload_limit_bytes
@@ -55,7 +55,7 @@ def my_jobs(desk: Desk, *, status: int = 200, instead: DraftView | None = None) 
 def _view(desk: Desk, job_id: str) -> JobView:
     with desk.look() as (uow, eyes, stock):
         whole = report.job(uow, job_id)
-        return show_jobs.page(eyes, whole, desk.link, stock, f"/jobs/{job_id}/file")
+        return show_jobs.page(eyes, whole, desk.wires, stock, f"/jobs/{job_id}/file")
 
 
 @get("/jobs/{job_id:str}", access=Access.SIGNED_IN, include_in_schema=False, sync_to_thread=True)
@@ -88,7 +88,7 @@ def show_row(request: AnyRequest, job_id: FromPath[str]) -> Response[str]:
 
 def _row(desk: Desk, job_id: str) -> Response[str]:
     with desk.look() as (uow, eyes, stock):
-        card = show_jobs.card(eyes, report.job(uow, job_id), desk.link, stock)
+        card = show_jobs.card(eyes, report.job(uow, job_id), desk.wires, stock)
     return desk.fragment("partials/job_row.html", job=card)
 
 

@@ -97,6 +97,7 @@ class Action(StrEnum):
     STOP = "stop"
     OUT_OF_SERVICE = "out_of_service"
     BACK = "back"
+    ACKNOWLEDGE = "acknowledge"  # the last stop: somebody has looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +347,7 @@ class JobView:
     card: JobCard
     analysis: AnalysisView | None = None
     live: RunView | None = None
+    camera: CameraView | None = None
     runs: tuple[RunView, ...] = ()
     history: tuple[EventView, ...] = ()  # newest first
     quote: QuoteView | None = None
@@ -384,6 +386,27 @@ class TapView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopView:
+    """The last stop of a machine, until somebody has acknowledged it. Not confirmed is never to be read as safe."""
+
+    sentence: str
+    is_confirmed: bool
+    at: datetime
+    by: str = ""  # empty where the viewer may not know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraView:
+    """What this viewer may look through. `page_url` is the live view, fetched as moving pictures if `is_moving`."""
+
+    machine_name: str
+    snapshot_url: str
+    page_url: str
+    is_moving: bool
+    stream_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineCard:
     """A machine on the floor, as the viewer may see and use it."""
 
@@ -405,6 +428,8 @@ class MachineCard:
     tap: TapView | None = None
     next_up: NextUp | None = None
     outage_note: str = ""  # who, why, until
+    stop: StopView | None = None
+    camera: CameraView | None = None
     can: frozenset[Action] = frozenset()
 
 

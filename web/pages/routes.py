@@ -1,6 +1,6 @@
 """Every page's route, and how an error looks on a page."""
 
-from web.pages import calendar, drafts, floor, jobs, login
+from web.pages import calendar, cameras, drafts, floor, jobs, login
 from web.pages.shell import render_error
 
 __all__ = ["render_error", "route_handlers"]
@@ -10,5 +10,6 @@ route_handlers = [
     *drafts.ROUTES,
     *jobs.ROUTES,
     *floor.ROUTES,
+    *cameras.ROUTES,
     *calendar.ROUTES,
 ]

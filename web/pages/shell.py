@@ -25,9 +25,12 @@ from fablab.places import house
 from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.intake import Intake
+from web.cameras import Cameras
 from web.errors import Problem, words_of
+from web.fleet import Fleet
 from web.live import Live
 from web.pages.eyes import Eyes, Stock
+from web.pages.show_floor import Wires
 from web.security.identity import Cookies, caller_of
 from web.settings import Settings
 from web.templating import Templates
@@ -68,6 +71,10 @@ class Parts(Protocol):
     def live(self) -> Live: ...
     @property
     def cookies(self) -> Cookies: ...
+    @property
+    def cameras(self) -> Cameras: ...
+    @property
+    def fleet(self) -> Fleet: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +108,10 @@ class Desk:
 
     def link(self, resource_id: int) -> MachineLink | None:
         return self.dispatcher.links.get(resource_id)
+
+    @property
+    def wires(self) -> Wires:
+        return Wires(link=self.link, stopped=self.dispatcher.stopped, camera=self.parts.cameras.address)
 
     @contextmanager
     def look(self) -> Iterator[tuple[UnitOfWork, Eyes, Stock]]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fablab.claims.jobs.models import JobState
 from fablab.claims.models import Claim, ClaimKind
 from fablab.device import Capability, DeviceState, LinkState, Status
-from fablab.places.models import Machine, MachineGate, Spool
+from fablab.places.models import Machine, MachineGate, Resource, Spool, Technology
 from fablab.reports.floor import MachineNow
 from fablab.runs.models import Run, RunState
+from fablab.runs.stops import Stopped
 from scheduler.dispatch import MachineLink
+from web.cameras import Address
 from web.floor import word_of
 from web.pages import eyes as small
 from web.pages.eyes import N_, Eyes, Stock
 from web.pages.model import (
     Action,
+    CameraView,
     FloorView,
     MachineCard,
     MachineWord,
@@ -24,12 +28,15 @@ from web.pages.model import (
     NextUp,
     RunView,
     RunWord,
+    StopView,
     TapView,
 )
 
 STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
 HOT_C = 50.0
 Links = Callable[[int], MachineLink | None]
+#: What a stop switches off, by what a machine works with; everything else has "all".
+_STOPPED = {Technology.FDM: "heaters", Technology.LASER: "beam", Technology.CNC: "spindle"}
 _ON_BED = {
     RunState.SUCCEEDED: N_("“%(title)s” is finished. Take it off the bed."),
     RunState.FAILED: N_("“%(title)s” has failed. Take off what is on the bed."),
@@ -38,8 +45,17 @@ _ON_BED = {
 }
 
 
-def floor(eyes: Eyes, rows: list[MachineNow], links: Links, stock: Stock, *, in_review: int = 0) -> FloorView:
-    cards = tuple(card(eyes, row, links(row.resource.id), stock) for row in rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wires:
+    """What is known of machines beside the database: by id their links and last stops, by device their cameras."""
+
+    link: Links
+    stopped: Callable[[int], Stopped | None]
+    camera: Callable[[str], Address | None]
+
+
+def floor(eyes: Eyes, rows: list[MachineNow], wires: Wires, stock: Stock, *, in_review: int = 0) -> FloorView:
+    cards = tuple(card(eyes, row, wires, stock) for row in rows)
     technologies = tuple(dict.fromkeys(c.technology for c in cards))
     return FloorView(machines=cards, technologies=technologies, in_review=in_review)
 
@@ -51,9 +67,10 @@ def startable_at(row: MachineNow) -> datetime | None:
     return row.next_up.start_at
 
 
-def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) -> MachineCard:
+def card(eyes: Eyes, row: MachineNow, wires: Wires, stock: Stock) -> MachineCard:
     machine = row.resource.machine
     assert machine is not None
+    link, stopped = wires.link(row.resource.id), wires.stopped(row.resource.id)
     status = link.status if link is not None else None
     word = word_of(
         machine.gate,
@@ -85,8 +102,46 @@ def card(eyes: Eyes, row: MachineNow, link: MachineLink | None, stock: Stock) ->
         on_bed=_on_bed(eyes, left) if left is not None and known else "",
         tap=tap,
         next_up=_next_up(eyes, row, stock),
-        outage_note=_outage(eyes, machine),
-        can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None),
+        outage_note=outage(eyes, machine),
+        stop=stop_view(eyes, row.resource, stopped),
+        camera=camera(eyes, row.resource, row.run, wires),
+        can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None)
+        | ({Action.ACKNOWLEDGE} if eyes.operates and stopped is not None else frozenset()),
+    )
+
+
+def stop_sentence(eyes: Eyes, technology: Technology | None, *, confirmed: bool) -> str:
+    """A printer has heaters, a laser a beam: what the machine has confirmed is said, and nothing else."""
+    said = _STOPPED.get(technology, "all") if technology is not None else "all"
+    return eyes.words.word("stop", said if confirmed else "not_confirmed")
+
+
+def stop_view(eyes: Eyes, resource: Resource, stopped: Stopped | None) -> StopView | None:
+    if stopped is None:
+        return None
+    confirmed = stopped.confirmed_at is not None
+    return StopView(
+        sentence=stop_sentence(eyes, resource.technology, confirmed=confirmed),
+        is_confirmed=confirmed,
+        at=stopped.confirmed_at or stopped.at,
+        by=stopped.by if eyes.operates else "",
+    )
+
+
+def camera(eyes: Eyes, resource: Resource, run: Run | None, wires: Wires) -> CameraView | None:
+    """As `web.cameras.camera_for` allows it: operators always, a maker while their run is on the machine."""
+    device = resource.machine.device if resource.machine is not None else None
+    address = wires.camera(device) if device else None
+    mine = run is not None and run.state is not RunState.PREPARING and eyes.owns(run.claim.member_id)
+    if address is None or not (eyes.operates or mine):
+        return None
+    base = f"/machines/{resource.id}/camera"
+    return CameraView(
+        machine_name=resource.name,
+        snapshot_url=f"{base}/snapshot",
+        page_url=base,
+        is_moving=bool(address.stream),
+        stream_url=f"{base}/stream" if address.stream else "",
     )
 
 
@@ -217,7 +272,7 @@ def _owner(eyes: Eyes, claim: Claim) -> str:
     return claim.member.name if eyes.knows(claim.member_id) else ""
 
 
-def _outage(eyes: Eyes, machine: Machine) -> str:
+def outage(eyes: Eyes, machine: Machine) -> str:
     if machine.gate is not MachineGate.OUT_OF_SERVICE:
         return ""
     since = eyes.gettext("Since %(when)s.", when=eyes.words.when(machine.gate_at))

@@ -7,14 +7,16 @@ from datetime import timedelta
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim, ClaimState
+from fablab.device import Capability
 from fablab.people.access import Right, allows
 from fablab.programs.gcode import Analysis
 from fablab.reports.jobs import JobWhole
 from fablab.runs.models import Run, RunState
+from scheduler.dispatch import MachineLink
 from web.pages import eyes as small
 from web.pages.eyes import N_, Eyes, Stock
 from web.pages.model import EventView, JobCard, JobView, JobWord, PromiseView, RunView
-from web.pages.show_floor import Links, run_view
+from web.pages.show_floor import Wires, camera, run_view
 
 ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
 CANCELLABLE = frozenset({JobState.REVIEW, JobState.QUEUED, JobState.ACTIVE})
@@ -29,12 +31,12 @@ def word_of(whole: JobWhole) -> JobWord:
     return JobWord(whole.job.state.value)
 
 
-def card(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock) -> JobCard:
+def card(eyes: Eyes, whole: JobWhole, wires: Wires, stock: Stock) -> JobCard:
     job, claim = whole.job, whole.claim
     found = jobs.analysis_of(job.program)
     priced = whole.charge or (whole.quote if job.state not in ENDED else None)
     live = whole.live
-    link = links(live.resource_id) if live is not None else None
+    link = wires.link(live.resource_id) if live is not None else None
     state = word_of(whole)
     return JobCard(
         id=job.id,
@@ -52,7 +54,7 @@ def card(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock) -> JobCard:
         progress=small.progress(eyes, live, link.status if link else None) if live is not None else None,
         submitted_at=job.submitted_at,
         finished_at=job.ended_at,
-        can_cancel=_can_cancel(eyes, whole),
+        can_cancel=_can_cancel(eyes, whole, link),
         note=note(eyes, whole),
     )
 
@@ -68,7 +70,10 @@ def _machine(whole: JobWhole) -> str:
     return whole.allocation.resource.name if whole.allocation is not None else ""
 
 
-def _can_cancel(eyes: Eyes, whole: JobWhole) -> bool:
+def _can_cancel(eyes: Eyes, whole: JobWhole, link: MachineLink | None) -> bool:
+    """Not what only a person at the machine can end."""
+    if link is not None and Capability.CANCEL not in link.capabilities:
+        return False
     right = Right.SUBMIT if eyes.owns(whole.job.member_id) else Right.OPERATE
     asked = whole.live is not None and whole.live.cancel_asked_at is not None
     return whole.job.state in CANCELLABLE and not asked and allows(eyes.actor, right)
@@ -117,16 +122,19 @@ def note(eyes: Eyes, whole: JobWhole) -> str:
     return ""
 
 
-def page(eyes: Eyes, whole: JobWhole, links: Links, stock: Stock, file_url: str) -> JobView:
+def page(eyes: Eyes, whole: JobWhole, wires: Wires, stock: Stock, file_url: str) -> JobView:
     job, live = whole.job, whole.live
-    seen = card(eyes, whole, links, stock)
+    seen = card(eyes, whole, wires, stock)
     found: Analysis = jobs.analysis_of(job.program)
     ended = whole.runs[-1].ended_at if whole.runs else None
     claim = whole.claim
     return JobView(
         card=seen,
         analysis=small.analysis(found),
-        live=run_view(eyes, live, links(live.resource_id), len(whole.runs)) if live is not None else None,
+        live=run_view(eyes, live, wires.link(live.resource_id), len(whole.runs))
+        if live is not None
+        else None,
+        camera=camera(eyes, live.resource, live, wires) if live is not None else None,
         runs=tuple(_attempt(eyes, run, number) for number, run in enumerate(whole.runs, 1)),
         history=tuple(history(eyes, whole)),
         quote=small.price(eyes.words, whole.quote),

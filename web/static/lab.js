@@ -304,6 +304,35 @@ if (scroller) {
   setInterval(moveNow, 30_000);
 }
 
+/* ---- cameras: a fresh picture every few seconds, but only while somebody can see it ---- */
+
+const PICTURE_MS = 4000;
+const DOWN_MS = 20_000;
+const asked = new WeakMap();
+function isSeen(element) {
+  const box = element.closest(".camera").getBoundingClientRect();
+  return box.height > 0 && box.bottom > 0 && box.top < innerHeight;
+}
+function mark(image, down) {
+  image.closest(".camera")?.classList.toggle("is-down", down);
+}
+for (const [name, down] of [["load", false], ["error", true]]) {
+  document.addEventListener(name, (event) => event.target.matches?.(".camera img") && mark(event.target, down), true);
+}
+for (const image of $$(".camera img")) if (image.complete && image.currentSrc && !image.naturalWidth) mark(image, true);
+setInterval(() => {
+  if (document.hidden) return;
+  const now = Date.now();
+  for (const image of $$("img[data-camera]")) {
+    const down = image.closest(".camera").classList.contains("is-down");
+    const every = down ? DOWN_MS : Number(image.dataset.cameraMs ?? PICTURE_MS);
+    if (!asked.has(image)) asked.set(image, now);
+    if ((!image.complete && !down) || now - asked.get(image) < every || !isSeen(image)) continue;
+    asked.set(image, now);
+    image.src = `${image.dataset.camera}?at=${now}`;
+  }
+}, 500);
+
 /* ---- "4 s ago" stays true between two updates ---- */
 
 const relative = new Intl.RelativeTimeFormat(lang, { style: "short" });
