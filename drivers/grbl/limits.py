@@ -19,6 +19,7 @@ class Limits:
     line_s: float = (
         120.0  # for an acknowledgement, beside the time the moves need, while it answers questions
     )
+    stall_s: float = 1.0  # idle for so long with lines unacknowledged: an acknowledgement was lost
     check_s: float = 15.0  # of a program in check mode; the link gives a start 30 s in all
     pause_s: float = 8.0
     resume_s: float = 3.0

@@ -39,7 +39,6 @@ class Stop:
     def __init__(self, limits: Limits, now: float, *, first: Leg = Leg.HOLDING) -> None:
         self.safety: Safety | None = None
         self.leg = first
-        self.heard = False  # anything at all, since it began
         self._limits = limits
         self._deadline = now + limits.safe_s
         self._leg_until = now + (limits.hold_s if first is Leg.HOLDING else limits.reset_s)

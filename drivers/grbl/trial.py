@@ -56,7 +56,7 @@ class Trial:
     _read_all: bool = False
 
     def begin(self, now: float) -> None:
-        self.late_at = now + self.limits.hello_s
+        self.late_at = now + self.limits.check_s
         self.send(Sent(command=b"$C", origin=Origin.OURS))
 
     def feed(self, now: float) -> None:

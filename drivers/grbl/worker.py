@@ -46,7 +46,6 @@ Journal = Callable[[int, int], None]
 _CLOSING = (b"M5", b"G4 P0.01")  # the wait is acknowledged only when all moves before it are made
 _DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
 _SLOWEST = 10  # a feed override goes down to a tenth
-_STALL_S = 1.0  # idle for so long with lines unacknowledged: an acknowledgement was lost
 
 
 @dataclass(slots=True)
@@ -239,8 +238,6 @@ class Worker(PortThread):
 
     def _hear(self, line: bytes, now: float) -> None:
         word = words.classify(line)
-        if self._stopping is not None:
-            self._stopping.heard = True
         if word is Word.OK:
             self._hear_answer(0, now)
         elif word is Word.ERROR:
@@ -426,8 +423,9 @@ class Worker(PortThread):
         if quiet_s > self._limits.line_s + _SLOWEST * self._talk.owed_s:
             raise DeviceTimeout("the machine takes no more lines")
         dwell_s = sum(sent.takes_s for sent in flying if _DWELL.search(sent.command))
-        idle = self._idle_at and now - self._idle_at > _STALL_S + dwell_s
-        if idle and quiet_s > _STALL_S + dwell_s and all(sent.origin is not Origin.MARK for sent in flying):
+        stall_s = self._limits.stall_s + dwell_s
+        idle = self._idle_at and now - self._idle_at > stall_s
+        if idle and quiet_s > stall_s and all(sent.origin is not Origin.MARK for sent in flying):
             # Idle, so its buffer is empty and this fits, whatever our count says.
             self._send(Sent(command=b"$G", origin=Origin.MARK))
 
@@ -508,7 +506,7 @@ class Worker(PortThread):
         answers, self._stop_answers = self._stop_answers, []
         for answer in answers:
             answer.set_result(safety)
-        if not stop.heard:
+        if safety is not Safety.CONFIRMED and time.monotonic() - self._heard > self._limits.reset_s:
             # Nobody knows what it did with our bytes; the program is as lost as the machine is.
             raise DeviceTimeout("the machine does not answer a stop")
         if ending is not None and self.job is not None and self.job.live:

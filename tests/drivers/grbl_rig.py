@@ -20,6 +20,7 @@ QUICK = Limits(
     idle_poll_s=0.05,
     silence_s=0.5,
     line_s=5.0,
+    stall_s=0.1,
     check_s=5.0,
     pause_s=3.0,
     resume_s=1.0,
