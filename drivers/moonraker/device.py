@@ -95,7 +95,7 @@ class Moonraker:
         self._lost: LinkLost | None = LinkLost(f"{name} is not open")
         self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
         self._look_wanted = asyncio.Event()
-        self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
+        self._spoken = 0  # counts Klipper's restarts and our starts; a look begun before is out of date
         self._stops = 0  # counts cancels: one that comes during an upload wins
         self._began = ""  # the last token whose start Klipper has taken
         self._tried: tuple[str, int] = (
@@ -295,7 +295,6 @@ class Moonraker:
                 self._at = self._clock.now()
                 self._see(seen)
                 if doubtful:
-                    self._spoken += 1
                     self._want_look()
             case "notify_klippy_ready" | "notify_klippy_disconnected":
                 self._sensors = self._ready_since = None  # subscriptions die with Klipper
@@ -303,7 +302,6 @@ class Moonraker:
                 self._spoken += 1
                 self._want_look()
             case "notify_klippy_shutdown" | "notify_history_changed":
-                self._spoken += 1
                 self._want_look()
             case _ if said.error is not None:
                 log.warning("%s: no subscription: %s", self.name, plain(said.error.message))
@@ -317,8 +315,8 @@ class Moonraker:
             self._look_wanted.clear()
             await self._look(rest)
 
-    async def _look(self, rest: Rest) -> None:
-        """Ask what is; an answer that was overtaken by an event is thrown away."""
+    async def _look(self, rest: Rest) -> Look:
+        """Ask what is; an answer that was overtaken by a restart of Klipper or a start of ours is thrown away."""
         for _ in range(_LOOK_TRIES):
             spoken = self._spoken
             look = await self._asked(rest)
@@ -326,8 +324,9 @@ class Moonraker:
                 self._note_ready(look.klippy)
                 self._at = self._clock.now()
                 self._see(follow.looked(self._seen, look))
-                return
+                return look
         self._want_look()
+        return look
 
     async def _asked(self, rest: Rest) -> Look:
         server = await rest.server()
@@ -425,9 +424,9 @@ class Moonraker:
         return True
 
     async def _on_machine(self, rest: Rest, token: str) -> bool:
-        await self._look(rest)
+        look = await self._look(rest)
         run = self._seen.run
-        return run is not None and run.token == token
+        return (run is not None and run.token == token) or wire.token_of(look.loaded) == token
 
     async def _must_be_free(self, rest: Rest) -> None:
         """Idle, and taking commands at this moment: a start that had to wait behind others would come late."""

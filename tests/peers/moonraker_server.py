@@ -321,4 +321,4 @@ def serve(folder: Path, *, trusted: str = "") -> Iterator[Server]:
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(kill=True)  # an orderly end takes seconds, and there is nothing to keep

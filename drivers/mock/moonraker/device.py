@@ -52,7 +52,7 @@ class MockMoonraker(NetworkMock):
     files: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        super().__init__(prefix=self.prefix, port=self.port)
+        super().__init__(prefix=self.prefix, port=self.port, speed=self.speed)
         self.printer = QueuedPrinter(speed=self.speed, line_s=self.line_s)
         self.klippy = Klippy(self.printer, self.files)
         self.history = History()
@@ -91,6 +91,15 @@ class MockMoonraker(NetworkMock):
 
     def credentials(self) -> dict[str, str]:
         return {"api_key": self.api_key}
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | {
+            "state": self.text,
+            "starts": self.starts,
+            "executed": len(self.executed),
+            "targets_c": self.targets_c,
+            "speed": self.speed,
+        }
 
     def print_by_hand(self, path: str) -> None:
         """Somebody starts a file in Moonraker's own page."""
