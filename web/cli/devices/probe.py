@@ -26,15 +26,17 @@ def probe(names: tuple[str, ...], file: Path | None, data: Path | None, json_: b
     as the server reaches it, and a machine on the network is only asked.
     """
     wanted, folder = configs(names, file, data)
-    found = asyncio.run(_all(wanted, folder))
+    everyone, _ = configs((), file, data)
+    numbers = {config.serial_number: config.name for config in everyone if config.serial_number}
+    found = asyncio.run(_all(wanted, folder, numbers))
     said = [_fact(config, finding) for config, finding in zip(wanted, found, strict=True)]
     put(said, json_=json_, lines=lambda: _show(found))
     if not all(finding.ok for finding in found):
         raise click.exceptions.Exit(1)
 
 
-async def _all(wanted: list[DeviceConfig], folder: Path) -> list[Finding]:
-    return list(await asyncio.gather(*(look(config, data_dir=folder) for config in wanted)))
+async def _all(wanted: list[DeviceConfig], folder: Path, numbers: dict[str, str]) -> list[Finding]:
+    return list(await asyncio.gather(*(look(config, data_dir=folder, known=numbers) for config in wanted)))
 
 
 def _fact(config: DeviceConfig, finding: Finding) -> dict[str, Any]:
