@@ -11,6 +11,8 @@ from rich.console import Console
 # Each module has `run(console) -> dict[str, float]`: prints what it likes, answers the figures.
 BENCHES = {
     "analyse": "tests.bench.analyse",
+    "fleet": "tests.bench.fleet",
+    "stop": "tests.bench.stop",
     "stream": "tests.bench.stream",
     "submit": "tests.bench.submit",
 }
