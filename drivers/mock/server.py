@@ -9,7 +9,8 @@ A mock derives from `NetworkMock` and says what it is:
     socket_heard(socket, text)
     is_start(request)                for `lost_start`; is_command(request): for `conflict_storm`
     printer_fault(), printer_lost(s) the machine's own misfortunes; `take(Fault.NEVER_RUNS)` is asked at a start
-    came_up(), went_down()           the server's life; `busy`: something prints
+    came_up(), went_down()           the server's life; `busy`: something prints; `speed` may change at any time
+    credentials(), facts()           for the program in `networked`
 
 Faults are asked for as words, `inject("KIND[:VALUE][@METHOD /path]")`, or one at a time by `fault(kind, "METHOD
 /path")`: the next request that begins so meets it, once. `asked` is what was asked, `before` acts right before.
@@ -48,7 +49,8 @@ class NetworkMock:
     socket_path = ""
     max_body = 64_000_000
 
-    def __init__(self, *, prefix: str = "", port: int = 0) -> None:
+    def __init__(self, *, prefix: str = "", port: int = 0, speed: float = 1.0) -> None:
+        self.speed = speed
         self.prefix = prefix
         self.port = port
         self.asked: deque[str] = deque(maxlen=20_000)
@@ -70,6 +72,14 @@ class NetworkMock:
     def busy(self) -> bool:
         """Something prints, or is paused."""
         raise NotImplementedError
+
+    def credentials(self) -> dict[str, str]:
+        """What a driver needs beside the url, by the names of its own options."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """The truth, for who steers the mock from outside."""
+        return {"busy": self.busy}
 
     async def came_up(self) -> None:
         """Right after the port is open."""

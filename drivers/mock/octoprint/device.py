@@ -56,7 +56,7 @@ class MockOctoPrint(NetworkMock):
     slow_upload_s: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__init__(prefix=self.prefix, port=self.port)
+        super().__init__(prefix=self.prefix, port=self.port, speed=self.speed)
         self.printer = Printer(speed=self.speed, line_s=self.line_s)
         self.state = PrinterState(self.printer, self.files, self._to_listeners)
         self.app_keys = AppKeys()
@@ -116,6 +116,18 @@ class MockOctoPrint(NetworkMock):
         self._to_listeners(json.dumps({"reauthRequired": {"reason": "stale"}}))
 
     # -- the server's hooks
+
+    def credentials(self) -> dict[str, str]:
+        return {"api_key": self.api_key}
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | {
+            "state": self.text,
+            "starts": self.starts,
+            "executed": len(self.executed),
+            "targets_c": self.targets_c,
+            "speed": self.speed,
+        }
 
     async def came_up(self) -> None:
         self._pulse = asyncio.create_task(self._beat())
