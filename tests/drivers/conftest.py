@@ -30,10 +30,12 @@ class Hosts:
     def devices_toml(self) -> Path:
         return self.folder.parent / "devices.toml"
 
-    def config(self, port: str = "", *, name: str = "m1", more: str = "", mock: bool = False) -> DeviceConfig:
+    def config(
+        self, port: str = "", *, driver: str = "marlin", name: str = "m1", more: str = "", mock: bool = False
+    ) -> DeviceConfig:
         """Written to devices.toml, as a host reads it from there."""
         where = "mock = true" if mock else f'port = "{port}"'
-        text = f'[devices.{name}]\ndriver = "marlin"\n{where}\n{more}\n'
+        text = f'[devices.{name}]\ndriver = "{driver}"\n{where}\n{more}\n'
         self.devices_toml.write_text(text)
         return parse(text, self.devices_toml)[name]
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from drivers.grbl import Grbl
 from drivers.manual import Manual
 from drivers.marlin import Marlin
+from drivers.mock.grbl import MockGrbl
 from drivers.mock.marlin import MockMarlin
 from drivers.mock.moonraker import MockMoonraker
 from drivers.mock.octoprint import MockOctoPrint
@@ -75,6 +77,38 @@ async def hosted_marlin(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
         await device.quit(force=True)
 
 
+def cuts(folder: Path) -> tuple[Path, Path]:
+    """A short and a long one for a laser."""
+    short, long = folder / "short.nc", folder / "long.nc"
+    short.write_text("M4 S0\n" + "".join(f"G1 X{n}.5 S100 F6000\n" for n in range(10)))
+    long.write_text("M4 S0\n" + "".join(f"G1 X{n % 100} S100 F6000\n" for n in range(3000)))
+    return short, long
+
+
+@asynccontextmanager
+async def direct_grbl(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = cuts(folder)
+    with MockGrbl(link=folder / "tty", speed=1) as mock:
+
+        async def lose() -> None:
+            mock.inject("unplug:60")
+
+        yield Subject(device=Grbl(name="m1", port=mock.port), short=short, long=long, lose=lose)
+
+
+@asynccontextmanager
+async def hosted_grbl(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
+    short, long = cuts(folder)
+    with MockGrbl(link=folder / "tty", speed=1) as mock:
+        device = hosts.at(mock.port, driver="grbl")
+
+        async def lose() -> None:
+            mock.inject("unplug:60")
+
+        yield Subject(device=device, short=short, long=long, lose=lose)
+        await device.quit(force=True)
+
+
 @asynccontextmanager
 async def manual(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
     short, long = programs(folder)
@@ -117,6 +151,8 @@ async def prusalink(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
 SUBJECTS: dict[str, Maker] = {
     "marlin": direct_marlin,
     "hosted_marlin": hosted_marlin,
+    "grbl": direct_grbl,
+    "hosted_grbl": hosted_grbl,
     "manual": manual,
     "octoprint": octoprint,
     "moonraker": moonraker,
