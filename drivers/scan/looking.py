@@ -10,6 +10,7 @@ import asyncio
 import difflib
 import grp
 import os
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ from fablab.device import (
 )
 
 _WITHIN_S: Final = 25.0
+# How the firmware of another driver gives itself away in what the driver heard instead.
+_SIGNS: Final = {
+    "grbl": re.compile(r"\bgrbl\b", re.IGNORECASE),
+    "marlin": re.compile(r"\bmarlin\b|\bT:-?\d|\becho:|\bok T", re.IGNORECASE),
+}
 _OTHER_BAUD: Final = {115200: 250000, 250000: 115200}
 
 
@@ -195,7 +201,8 @@ async def _why(config: DeviceConfig, error: DeviceError, computer: Computer) -> 
         return Finding(name=config.name, trouble=Trouble.MOCK, said=f"the mock: {error}", todo=todo)
     if isinstance(error, Misfit) and config.serial_number and f"expects {config.serial_number}" in str(error):
         todo = "are two cables swapped? If this machine is the right one, correct serial_number in its table"
-        return Finding(name=config.name, trouble=Trouble.WRONG_NUMBER, said=str(error), todo=todo)
+        said = str(error).removeprefix(f"{config.name} ")
+        return Finding(name=config.name, trouble=Trouble.WRONG_NUMBER, said=said, todo=todo)
     if isinstance(config.options, NetworkOptions) and config.options.url:
         return await explain(config, str(error))
     return _why_serial(config, error, computer)
@@ -223,8 +230,7 @@ def _why_serial(config: DeviceConfig, error: DeviceError, computer: Computer) ->
 
 def _other_driver(config: DeviceConfig, said: str) -> str:
     """The firmware on the port is not the one the table names; where the driver says which, say which to write."""
-    speaks = {"grbl": "Grbl", "marlin": "Marlin"}
-    for driver, firmware in speaks.items():
-        if driver != config.driver and firmware.lower() in said.lower():
-            return f'write driver = "{driver}" in its table: {firmware} is on this port'
+    for driver, signs in _SIGNS.items():
+        if driver != config.driver and signs.search(said.partition("expected a")[2].partition(",")[2]):
+            return f'write driver = "{driver}" in its table: that is what answers on this port'
     return "is it the right port? `fablab devices scan --probe` asks the ports nobody owns who is there"

@@ -78,6 +78,22 @@ async def test_another_firmware_on_the_port_names_the_driver_to_write(tmp_path: 
     assert 'driver = "grbl"' in found.todo
 
 
+@pytest.mark.parametrize(
+    ("driver", "said", "write"),
+    [
+        ("grbl", "expected a GRBL 1.1 laser on /x, this answered: T:25.00 /0.00 B:25.00", "marlin"),
+        ("grbl", "expected a GRBL 1.1 laser on /x, this answered: echo:busy", "marlin"),
+        ("marlin", "expected a Marlin printer on /x, this machine speaks GRBL", "grbl"),
+    ],
+)
+def test_what_was_heard_instead_gives_the_other_firmware_away(
+    tmp_path: Path, driver: str, said: str, write: str
+) -> None:
+    config = device(f'driver = "{driver}"\nport = "{tmp_path}"', tmp_path)
+    found = _why_serial(config, Misfit(said), Computer())
+    assert f'driver = "{write}"' in found.todo
+
+
 async def test_silence_suggests_another_rate(hosts: Hosts) -> None:
     with talker({}) as port:
         found = await look(hosts.config(port), data_dir=hosts.folder, within_s=2)

@@ -11,7 +11,7 @@ import click
 from drivers.config import DeviceConfig
 from drivers.scan import Finding, Trouble, look
 from web.cli.devices.file import configs, data_option, file_option
-from web.cli.show import as_json, console, put
+from web.cli.show import as_json, console, errors, put
 
 
 @click.command()
@@ -28,7 +28,8 @@ def probe(names: tuple[str, ...], file: Path | None, data: Path | None, json_: b
     wanted, folder = configs(names, file, data)
     everyone, _ = configs((), file, data)
     numbers = {config.serial_number: config.name for config in everyone if config.serial_number}
-    found = asyncio.run(_all(wanted, folder, numbers))
+    with errors.status("looking; a machine that does not answer is given half a minute"):
+        found = asyncio.run(_all(wanted, folder, numbers))
     said = [_fact(config, finding) for config, finding in zip(wanted, found, strict=True)]
     put(said, json_=json_, lines=lambda: _show(found))
     if not all(finding.ok for finding in found):

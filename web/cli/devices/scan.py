@@ -13,7 +13,7 @@ import click
 from drivers.config import ConfigError, DeviceConfig, Secret, edit
 from drivers.scan import Found, Kind, Lacking, ask, block, lacking, scan
 from web.cli.devices.file import data_option, file_option, known, settings_of
-from web.cli.show import CliError, as_json, console, put
+from web.cli.show import CliError, as_json, console, errors, put
 
 _BY_HAND: Final = "fablab devices"
 
@@ -56,7 +56,8 @@ def scan_command(
         click.confirm(
             "Opening a port resets most boards. Does nothing print on the ports that are new?", abort=True
         )
-    found = asyncio.run(_find(there, seconds, probe=probe))
+    with errors.status("listening" if not probe else "listening, and asking the new ports"):
+        found = asyncio.run(_find(there, seconds, probe=probe))
     found = _named(found, name, there)
     put([_fact(one, driver) for one in found], json_=json_, lines=lambda: _show(found, driver, path))
     if write:
