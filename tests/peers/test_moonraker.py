@@ -220,10 +220,14 @@ async def test_klipper_and_moonraker_may_die_and_nothing_is_said_that_is_not_kno
 ) -> None:
     """On a Moonraker that trusts this computer and is given no key."""
     with serve(tmp_path / "m", trusted="127.0.0.1") as server:
+
+        def printing() -> bool:
+            return [status for _, status in server.history()][:1] == ["in_progress"]
+
         device = Moonraker(name="klipper", url=server.url, look_s=1, settle_s=1.0)
         await device.open()
         await device.start(program(HOT), token)
-        await until(device, moving)
+        await asyncio.to_thread(server.wait_for, printing)
 
         server.stop("moonraker", kill=True)
         with pytest.raises(LinkLost):
@@ -240,7 +244,7 @@ async def test_klipper_and_moonraker_may_die_and_nothing_is_said_that_is_not_kno
         assert (progress(status).token, progress(status).outcome) == (token, Outcome.CANCELLED)
 
         await device.start(program(HOT), "second")
-        await asyncio.to_thread(server.wait_for, lambda: server.history()[0][1] == "in_progress")
+        await asyncio.to_thread(server.wait_for, printing)
         server.stop("klippy", kill=True)
         status = await until(device, lambda s: s.state is DeviceState.OFFLINE)
         assert progress(status).outcome is None
