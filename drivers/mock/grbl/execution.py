@@ -219,6 +219,9 @@ def home(machine: Machine) -> Line:
     yield Dwell(HOMING_S)
     machine.motion.put(_homed(machine))
     machine.parser.position = machine.motion.position
+    if machine.status_asked:
+        machine.status_asked = False
+        machine.report()
     machine.state = State.IDLE
 
 

@@ -47,7 +47,7 @@ class Firmware:
         keep: bool = True,
     ) -> None:
         self.out = bytearray()
-        self.machine = Machine(say=self._say, settings=settings)
+        self.machine = Machine(say=self._say, report=self._report, settings=settings)
         self.speed = speed
         self.off = True
         self.cable: Fault | None = None
@@ -146,6 +146,8 @@ class Firmware:
             self._reset()
         elif machine.critical:
             return
+        elif byte == 0x3F and self.machine.state is State.HOME:
+            self.machine.status_asked = True
         elif byte == 0x3F:
             self._report()
         elif (act := _REALTIME.get(byte)) is not None:
@@ -158,10 +160,7 @@ class Firmware:
             self._reset()
 
     def _report(self) -> None:
-        if self.machine.state is State.HOME:
-            self.machine.status_asked = True  # once, when homing is over
-        else:
-            self._say(reports.status(self.machine, RX_BYTES - len(self._rx)))
+        self._say(reports.status(self.machine, RX_BYTES - len(self._rx)))
 
     # -- work --------------------------------------------------------------------------------------------
 
@@ -234,10 +233,15 @@ class Firmware:
             self.starved_s += wall - self._hungry_since
         self._hungry_since, self._counts = None, True
         raw, self._raw = bytes(self._raw), bytearray()
-        if self._faults and raw.strip() and self._faults.take(_BEFORE, self.accepted + 1):
+        if self._faults and raw.strip() and self._faults.take(_BEFORE, self._number(raw)):
             raw = re.sub(rb"[A-Za-z$]", b"", raw, count=1)
         self._start(raw, self._execute(raw))
         return True
+
+    def _number(self, raw: bytes) -> int:
+        """Which accepted line this one will be; 0 when it is none of those that count."""
+        locked = self.machine.state in (State.ALARM, State.JOG, State.CHECK)
+        return 0 if locked or raw.lstrip().startswith(b"$") else self.accepted + 1
 
     def _start(self, raw: bytes, line: Line, *, stored: bool = False) -> None:
         self._text, self._line, self._stored = raw, line, stored
@@ -265,9 +269,6 @@ class Firmware:
         else:
             if isinstance(self._wait, Eeprom):
                 self._deaf_until = wall + self._wait.duration_s
-        if self.machine.status_asked and self.machine.state is not State.HOME:
-            self.machine.status_asked = False
-            self._say(reports.status(self.machine, RX_BYTES - len(self._rx)))
 
     def _end(self, wall: float, code: int) -> None:
         raw, stored = self._text.strip(), self._stored
@@ -276,7 +277,8 @@ class Firmware:
             self._afterwards()
             return
         executed = self._note(raw, code)
-        fault = self._faults.take(_ON_OK, self.accepted) if raw and not code and self._faults else None
+        here = self.accepted if executed else 0
+        fault = self._faults.take(_ON_OK, here) if raw and not code and self._faults else None
         if fault and fault.kind == "busy":
             self._ok_at = wall + fault.value
             self._start(self._text, self._late_ok(), stored=True)

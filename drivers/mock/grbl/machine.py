@@ -72,6 +72,8 @@ class Overrides:
 @dataclass(slots=True)
 class Machine:
     say: Callable[[str], None]
+    report: Callable[[], None]
+    """Say the status now."""
     settings: Settings = field(default_factory=Settings)
     state: State = State.IDLE
     motion: Motion = field(default_factory=Motion)
@@ -89,6 +91,7 @@ class Machine:
     wants_reset: bool = False
     wants_sleep: bool = False
     status_asked: bool = False
+    """While homing, which answers once, at its end."""
     probed: Vector = ZERO
     flooding: bool = False
     wco_in: int = 0
