@@ -129,6 +129,7 @@ _GRBL_OFF: Final = b"M5\n"
 _GRBL_ASK_EVERY_S: Final = 0.2  # a GRBL bears five questions a second
 _GRBL_HOLD_S: Final = 2.0  # until the head stands still; a reset in motion costs the position
 _GRBL_RESET_S: Final = 2.0
+_MOST_UNREAD: Final = 64  # pieces; a terminal holds one
 # Accessories are told in every tenth report or so; from a firmware that never tells them, this many are enough.
 _GRBL_REPORTS: Final = 3
 _GRBL_STATUS: Final = re.compile(rb"<([A-Z][a-z]+)(?::(\d))?\|([^<>]*)>$")
@@ -191,9 +192,11 @@ def make_beam_safe(
     deadline = time.monotonic() + within_s
     try:
         _write(port, _GRBL_HOLD, deadline)
+        _drop_unread(port)
         if not _converse(port, beam, min(deadline, time.monotonic() + hold_s), lambda: beam.still):
             return False, _CLOSED
         for _ in range(2):
+            beam.reset = beam.answered = False
             _write(port, _GRBL_RESET, deadline)
             if not _converse(port, beam, min(deadline, time.monotonic() + reset_s), lambda: beam.reset):
                 return False, _CLOSED
@@ -208,6 +211,13 @@ def make_beam_safe(
     if beam.confirmed:
         return True, "beam read back as off"
     return False, "the beam is still on" if beam.burning else "the machine did not say that its beam is off"
+
+
+def _drop_unread(port: int) -> None:
+    """What the host did not read before it died is no answer to us."""
+    for _ in range(_MOST_UNREAD):
+        if not select.select([port], [], [], 0)[0] or not os.read(port, 4096):
+            return
 
 
 def _converse(port: int, beam: Beam, until: float, enough: Callable[[], bool]) -> bool:

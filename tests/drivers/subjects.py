@@ -93,7 +93,7 @@ async def direct_grbl(folder: Path, hosts: Hosts) -> AsyncIterator[Subject]:
         async def lose() -> None:
             mock.inject("unplug:60")
 
-        yield Subject(device=Grbl(name="m1", port=mock.port), short=short, long=long, lose=lose)
+        yield Subject(device=Grbl(name="m1", port=mock.port, every_s=0.2), short=short, long=long, lose=lose)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers import config, registry
+from drivers.grbl import Grbl
 from drivers.host import HostedDevice
 from drivers.manual import Manual
 from drivers.marlin import Marlin
@@ -28,6 +29,9 @@ driver = "manual"
 [devices.d]
 driver = "marlin"
 mock = true
+[devices.e]
+driver = "grbl"
+port = "/dev/serial/by-id/e"
 """
 
 
@@ -38,6 +42,7 @@ mock = true
         ("b", OctoPrint, OctoPrint),
         ("c", Manual, Manual),
         ("d", HostedDevice, Marlin),
+        ("e", HostedDevice, Grbl),
     ],
 )
 def test_serial_machines_are_hosted_and_the_others_are_not(
@@ -55,7 +60,13 @@ def test_serial_machines_are_hosted_and_the_others_are_not(
 
 def test_the_port_is_known_for_serial_machines_only(tmp_path: Path) -> None:
     devices = config.parse(TEXT, tmp_path / "devices.toml")
-    assert [registry.port_of(d) for d in devices.values()] == ["/dev/serial/by-id/a", "", "", ""]
+    assert [registry.port_of(d) for d in devices.values()] == [
+        "/dev/serial/by-id/a",
+        "",
+        "",
+        "",
+        "/dev/serial/by-id/e",
+    ]
 
 
 def test_every_driver_that_can_be_configured_can_be_made() -> None:
