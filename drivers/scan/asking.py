@@ -27,6 +27,8 @@ _EVERY_S: Final = 1.5
 _SLICE_S: Final = 0.25
 _GRBL_BANNER: Final = re.compile(rb"Grbl \S+")
 _GRBL_VERSION: Final = re.compile(rb"\[VER:([^:\]]*):?([^\]]*)")  # the second is the text kept with $I=
+# They answer M115 too, but the marlin driver refuses them; any other name is a Marlin by one of its many makers.
+_STRANGERS: Final = re.compile("grbl|fluidnc|klipper|smoothie|reprapfirmware|tinyg|g2core", re.IGNORECASE)
 _GRBL_LIKE: Final = re.compile(rb"error:\d{1,3}$|\[MSG:|ALARM:\d")
 
 
@@ -117,7 +119,7 @@ def _greet(port: str, baud: int, answer_s: float) -> Answer | None:
 def _understood(heard: list[bytes], baud: int) -> Answer | None:
     if firmware := words.firmware(heard):
         name = firmware.identity.firmware
-        ours = re.search("marlin|prusa", name, re.IGNORECASE) is not None
+        ours = not _STRANGERS.match(name)
         return Answer(
             driver="marlin" if ours else "",
             firmware=words.plain(name.encode()),

@@ -12,6 +12,7 @@ import grp
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,8 @@ _SIGNS: Final = {
     "grbl": re.compile(r"\bgrbl\b", re.IGNORECASE),
     "marlin": re.compile(r"\bmarlin\b|\bT:-?\d|\becho:|\bok T", re.IGNORECASE),
 }
+_HEATED: Final = frozenset({"marlin", "octoprint", "moonraker", "prusalink"})
+_HEAT_S: Final = 4.0  # a Marlin reports every 2 s
 _OTHER_BAUD: Final = {115200: 250000, 250000: 115200}
 
 
@@ -93,7 +96,14 @@ async def _meet(device: Device, config: DeviceConfig, known: Mapping[str, str]) 
     Expected(name=config.name, serial_number=config.serial_number, known=known).check(identity)
     statuses = device.watch()
     try:
-        return identity, await anext(statuses)
+        status = await anext(statuses)
+        if config.driver in _HEATED:
+            # The first look may be older than the first report of temperatures.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEAT_S):
+                    while not status.heat_c:
+                        status = await anext(statuses)
+        return identity, status
     finally:
         if isinstance(statuses, AsyncGenerator):
             await statuses.aclose()

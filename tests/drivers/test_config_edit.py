@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.config import ConfigError, edit, load
+from drivers.config import ConfigError, Secret, edit, load
 
 HAND_WRITTEN = """\
 # Our machines. Ask Zoé before you change this.
@@ -171,6 +171,24 @@ def test_a_key_takes_the_place_of_the_one_that_stood_there(file: Path) -> None:
     (file.parent / "octo.key").write_text("0123456789abcdef")
     edit.set_key(file, "octo", "api_key_file", "octo.key", instead_of=("api_key", "api_key_env"))
     assert "0123" not in file.read_text()
+
+
+def test_a_secret_is_kept_beside_the_file_for_its_owner_only(file: Path) -> None:
+    assert edit.write_secret(file, "ada", Secret("0123456789")) == "ada.key"
+    assert (file.parent / "ada.key").read_text() == "0123456789\n"
+    assert stat.S_IMODE((file.parent / "ada.key").stat().st_mode) == 0o600
+
+
+def test_a_secret_that_cannot_be_kept_is_a_plain_error_without_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        edit.write_secret(tmp_path / "nowhere" / "devices.toml", "ada", Secret("0123456789"))
+    assert "0123456789" not in str(caught.value)
+
+
+def test_a_file_that_is_a_folder_is_a_plain_error(tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        edit.append(tmp_path / "devices.toml", BLOCK)
 
 
 def test_an_empty_place_has_no_tables(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from drivers.mock.marlin import MockMarlin
 from drivers.scan import Found, Kind, Lacking, ask, block, lacking, scan
 from drivers.scan.blocks import name_for
 from drivers.scan.ports import Port, holders, ports
+from drivers.scan.scanning import resolve
 from drivers.scan.services import Service, services
 from tests.drivers.talkers import talker
 
@@ -274,6 +275,11 @@ async def test_boards_that_tell_their_firmware_by_their_number_need_no_asking() 
     (first, second) = await seen(at=(prusa, klipper))
     assert (first.driver, second.driver) == ("marlin", "")
     assert "Moonraker" in second.advice
+
+
+async def test_a_name_is_looked_up_once_and_not_for_ever() -> None:
+    assert "127.0.0.1" in await resolve("localhost")
+    assert await resolve("no..name") == frozenset()
 
 
 async def test_a_scan_of_no_seconds_does_not_listen() -> None:

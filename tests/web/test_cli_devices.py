@@ -175,7 +175,7 @@ def octoprint(*, yes: bool = True) -> Iterator[MockOctoPrint]:
         async with mock:
             ready.set()
             while not over.is_set():
-                if mock.app_keys.asked:
+                if None in mock.app_keys.asked.values():
                     mock.decide_key(yes)
                 await asyncio.sleep(0.02)
 
