@@ -1,8 +1,11 @@
 """How many checksummed lines a second our Marlin driver streams, beside Printrun's printcore in the same run.
 
 One responder for all: a process of its own that acknowledges every line on a pty (C where gcc is there, else Python).
-Three rounds, each in the order ceiling, ours, printcore, so that all meet the same load; the medians are compared.
-The ceiling is a bare os.write and os.read ping-pong of a finished line: no numbers, no checksums, no parsing.
+Three rounds, each in the same order, so that all meet the same load; the medians are compared. The ceiling is a bare
+pyserial write and readline of a finished line: no numbers, no checksums, no parsing; beside it the same without
+pyserial, os.write and os.read.
+
+Then a laser: how much of a 115,200-baud line our GRBL driver uses (`grbl_line.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from rich.table import Table
 
 from drivers.marlin import Marlin
 from fablab.device import Outcome
+from tests.bench import grbl_line
 from tests.peers.venvs import peer_env, peer_venv
 
 ROUNDS = 3
@@ -134,34 +138,45 @@ def program(folder: Path, count: int) -> Path:
     return path
 
 
+LINE = b"N12345 G1 X123.456 Y78.5 E0.0123*77\n"
+
+
 def ceiling(port: str) -> float:
-    wire = serial.Serial(port, 115200, timeout=0, exclusive=True)
-    fd = wire.fileno()
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    began = time.perf_counter()
-    for _ in range(CEILING_LINES):
-        os.write(fd, b"N12345 G1 X123.456 Y78.5 E0.0123*77\n")
-        poll.poll()
-        os.read(fd, 4096)
-    taken_s = time.perf_counter() - began
-    wire.close()
-    return CEILING_LINES / taken_s
+    with serial.Serial(port, 115200, timeout=5, exclusive=True) as wire:
+        began = time.perf_counter()
+        for _ in range(CEILING_LINES):
+            wire.write(LINE)
+            wire.readline()
+        return CEILING_LINES / (time.perf_counter() - began)
 
 
-async def ours(port: str, path: Path) -> float:
+def bare(port: str) -> float:
+    with serial.Serial(port, 115200, timeout=0, exclusive=True) as wire:
+        fd = wire.fileno()
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        began = time.perf_counter()
+        for _ in range(CEILING_LINES):
+            os.write(fd, LINE)
+            poll.poll()
+            os.read(fd, 4096)
+        return CEILING_LINES / (time.perf_counter() - began)
+
+
+async def ours(port: str, path: Path) -> tuple[float, float]:
+    """Lines a second, and milliseconds of this process's CPU for a thousand lines."""
     marlin = Marlin(name="bench", port=port)
     await marlin.open()
-    began = time.perf_counter()
+    began, cpu_s = time.perf_counter(), time.process_time()
     await marlin.start(path, "bench")
     async for status in marlin.watch():
         if status.progress and status.progress.outcome:
             break
-    taken_s = time.perf_counter() - began
+    taken_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
     assert status.progress is not None
     assert status.progress.outcome is Outcome.DONE, status
     await marlin.close()
-    return OUR_LINES / taken_s
+    return OUR_LINES / taken_s, cpu_s * 1e6 / OUR_LINES
 
 
 def printcore(port: str, path: Path) -> float:
@@ -178,24 +193,34 @@ def printcore(port: str, path: Path) -> float:
 
 
 def run(console: Console) -> dict[str, float]:
-    figures: dict[str, list[float]] = {"ceiling": [], "ours": [], "printcore": []}
+    figures: dict[str, list[float]] = {"os.write, os.read": [], "ceiling": [], "ours": [], "printcore": []}
+    cpu_ms: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         long, short = program(folder, OUR_LINES), program(folder, PRINTCORE_LINES)
         for _ in range(ROUNDS):
             with responder(folder) as port:
+                figures["os.write, os.read"].append(bare(port))
+            with responder(folder) as port:
                 figures["ceiling"].append(ceiling(port))
             with responder(folder) as port:
-                figures["ours"].append(asyncio.run(ours(port, long)))
+                lines_per_s, used_ms = asyncio.run(ours(port, long))
+                figures["ours"].append(lines_per_s)
+                cpu_ms.append(used_ms)
             with responder(folder) as port:
                 figures["printcore"].append(printcore(port, short))
+        line_use_pct = asyncio.run(grbl_line.use_pct(folder))
     middle = {who: statistics.median(rounds) for who, rounds in figures.items()}
     table = Table("who", "lines/s, median", "rounds", title="checksummed lines through pyserial and a pty")
     for who, rounds in figures.items():
         table.add_row(who, f"{middle[who]:,.0f}", "  ".join(f"{figure:,.0f}" for figure in rounds))
     console.print(table)
+    console.print(f"our process's CPU: {statistics.median(cpu_ms):.1f} ms for 1,000 lines")
+    console.print(f"GRBL: {line_use_pct:.1f} % of a 115,200-baud line used")
     return {
         "lines_per_s": round(middle["ours"], 1),
         "ratio_printcore": round(middle["ours"] / middle["printcore"], 2),
         "ratio_ceiling": round(middle["ours"] / middle["ceiling"], 3),
+        "grbl_line_use_pct": round(line_use_pct, 1),
+        "cpu_ms_per_1000_lines": round(statistics.median(cpu_ms), 2),
     }

@@ -752,8 +752,10 @@ def test_settings_are_restored_with_a_banner() -> None:
     bench.ask("$RST=*\n")
     assert bench.wait(0.5) == ["[MSG:Restoring defaults]", "ok", *BANNER]
     assert bench.machine.settings[110] == 12000
-    bench.ask("$I=mine\n")
+    bench.ask("$I=laser 2\n")
     assert bench.wait(0.1) == ["ok"]
+    assert bench.ask("$I\n")[0] == "[VER:1.1h.20190830:LASER2]"
+    assert bench.ask("$Ix\n") == ["error:3"]
     bench.ask("$22=1\n")
     bench.wait(0.1)
     bench.ask("$20=1\n")

@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser("drivers.mock.grbl", Fault)
     add = arguments.add_argument
     add("--setting", type=_setting, action="append", default=[], metavar="22=1", help="as by $22=1")
+    add("--build-info", default="", help="what was stored by $I= before")
     add("--factory-new", action="store_true", help="say error:7 and the settings at the first boot")
     options = arguments.parse_args(argv)
     mock = MockGrbl(
@@ -40,5 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         baud=options.baud,
         settings=dict(options.setting),
         factory_new=options.factory_new,
+        build_info=options.build_info,
     )
     return run(mock)

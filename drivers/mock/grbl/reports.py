@@ -90,6 +90,6 @@ def parameters(machine: Machine) -> Iterator[str]:
     yield f"[PRB:{triple(machine.probed)}:0]"
 
 
-def build() -> Iterator[str]:
-    yield "[VER:1.1h.20190830:]"
+def build(machine: Machine) -> Iterator[str]:
+    yield f"[VER:1.1h.20190830:{machine.settings.build_info}]"
     yield f"[OPT:V,{BLOCKS},{RX_BYTES}]"

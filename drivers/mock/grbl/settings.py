@@ -60,6 +60,8 @@ class Settings:
     offsets: dict[str, Vector] = field(default_factory=dict)
     """Of the coordinate systems G54 to G59, and the places G28 and G30, in machine coordinates."""
     startup: list[str] = field(default_factory=lambda: [""] * STARTUP_LINES)
+    build_info: str = ""
+    """What `$I=` stored: a lab may keep a machine's name there."""
 
     def __getitem__(self, number: int) -> float:
         return self.values[number]

@@ -75,7 +75,7 @@ def _at_rest(machine: Machine, text: str) -> Line:
     elif text == "$SLP":
         machine.wants_sleep = True
     elif text == "$I":
-        for line in reports.build():
+        for line in reports.build(machine):
             machine.say(line)
     elif text in ("$RST=$", "$RST=#", "$RST=*"):
         yield Eeprom(_WIPE_S)
@@ -87,8 +87,11 @@ def _at_rest(machine: Machine, text: str) -> Line:
         raise Refused(3)
     elif text[1] == "N":
         yield from _store_startup(machine, text)
-    elif text.startswith("$I="):
+    elif text.startswith("$I"):
+        if not text.startswith("$I="):
+            raise Refused(3)
         yield Eeprom()
+        machine.settings.build_info = text[3:]
     else:
         yield from _store(machine, text)
 
@@ -101,6 +104,7 @@ def _restore(machine: Machine, what: str) -> None:
         settings.offsets.clear()
     if what == "*":
         settings.startup = [""] * STARTUP_LINES
+        settings.build_info = ""
     machine.say("[MSG:Restoring defaults]")
     machine.wants_reset = True
 

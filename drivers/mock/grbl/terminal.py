@@ -17,10 +17,10 @@ from drivers.mock.pty import SerialMock
 class MockGrbl(SerialMock):
     """A GRBL 1.1h with a laser (`$32=1`) to connect to at `port`; the pty's side is said in `SerialMock`.
 
-    `settings` changes `$` values before the first boot, e.g. `{22: 1}` for a machine that has to be homed.
-    `factory_new` boots once with `error:7` and a dump of its settings. The truth is in `accepted` (G-code
-    executed, in order), `checked` (taken in `$C`), `commands` (`$...`), `refused` (line and error number),
-    `beam_on`, `power`, `position`, `state`, `beam_seconds_still`, `rx_lost`.
+    `settings` changes `$` values before the first boot, e.g. `{22: 1}` for a machine that has to be homed;
+    `build_info` is what `$I=` stored before; `factory_new` boots once with `error:7` and a dump of its settings.
+    The truth is in `accepted` (G-code executed, in order), `checked` (taken in `$C`), `commands` (`$...`),
+    `refused` (line and error number), `beam_on`, `power`, `position`, `state`, `beam_seconds_still`, `rx_lost`.
     """
 
     def __init__(
@@ -37,8 +37,9 @@ class MockGrbl(SerialMock):
         baud: int = 0,
         settings: Mapping[int, float] | None = None,
         factory_new: bool = False,
+        build_info: str = "",
     ) -> None:
-        eeprom = Settings()
+        eeprom = Settings(build_info=build_info)
         for number, value in (settings or {}).items():
             eeprom.store(number, value)
         self._grbl = Firmware(
