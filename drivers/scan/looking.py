@@ -32,6 +32,7 @@ from fablab.device import (
     DeviceState,
     DeviceTimeout,
     Identity,
+    LinkLost,
     Misfit,
     Status,
 )
@@ -232,6 +233,12 @@ def _why_serial(config: DeviceConfig, error: DeviceError, computer: Computer) ->
         baud = getattr(config.options, "baud", 0)
         todo = f"is the machine switched on? If it is, try baud = {_OTHER_BAUD.get(baud, 115200)} (it is {baud} now)"
         return finding(Trouble.SILENT, todo)
+    remote = getattr(config.options, "port", "")
+    if "://" in remote and isinstance(error, LinkLost):
+        return finding(
+            Trouble.REFUSED,
+            f"is the serial server at {remote.partition('://')[2]} on, and is that its address?",
+        )
     # The machine's own host has the port open, too: that is no trouble.
     if seen is not None and (seen.trouble is not Trouble.PORT_HELD or "held" in words):
         return seen

@@ -54,7 +54,7 @@ async def services(
     """What announces itself within `seconds`. Without a network there is nothing, and no error."""
     try:
         zeroconf = begin()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter is zeroconf's word for "no network interface"
         log.info("mDNS cannot be used here: %s", error)
         return ()
     try:

@@ -335,9 +335,10 @@ async def test_announced_servers_are_heard_and_their_words_are_cleaned() -> None
     assert "hunter2" not in repr(heard)
 
 
-async def test_a_computer_without_that_network_hears_nothing() -> None:
+@pytest.mark.parametrize("error", [OSError(errno.ENODEV, "no such device"), RuntimeError("No interfaces")])
+async def test_a_computer_without_a_network_hears_nothing(error: Exception) -> None:
     def begin() -> AsyncZeroconf:
-        raise OSError(errno.ENODEV, "no such device")
+        raise error
 
     assert await services(0.1, begin=begin) == ()
 

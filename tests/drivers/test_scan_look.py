@@ -168,6 +168,13 @@ def test_what_a_driver_says_becomes_something_to_do(
     assert (found.trouble, todo in found.todo) == (trouble, True)
 
 
+def test_a_port_of_another_computer_is_looked_for_there(tmp_path: Path) -> None:
+    config = device('driver = "marlin"\nport = "socket://print-server:4000"', tmp_path)
+    found = _why_serial(config, LinkLost("cannot be opened: refused"), Computer())
+    assert found.trouble is Trouble.REFUSED
+    assert "print-server:4000" in found.todo
+
+
 async def test_a_mock_that_does_not_start_is_no_machines_fault(tmp_path: Path, hosts: Hosts) -> None:
     config = hosts.config(mock=True, more='faults = ["no_such_fault"]')
     found = await look(config, data_dir=hosts.folder)
