@@ -201,12 +201,15 @@ class Moonraker:
     async def cancel(self) -> None:
         self._stops += 1
         rest = self._open_rest()
+        starting = (
+            self._starting.locked()
+        )  # then there is perhaps nothing to cancel yet, and `start` sees the count
         if self._seen.state not in wire.MOVING:
             await self._look(rest)
         if self._seen.state in wire.MOVING:
             await rest.cancel()
             self._want_look()
-        elif not self._starting.locked():  # else there is nothing to cancel yet, and `start` sees the count
+        elif not starting:
             raise DeviceRefused(f"nothing is printing that could be cancelled{self._why()}")
 
     async def make_safe(self) -> Safety:

@@ -60,12 +60,14 @@ class Run:
         return replace(self, outcome=outcome, detail=detail, fraction=fraction)
 
     def counted(self, fraction: float | None, elapsed_s: float | None) -> Run:
+        """Neither goes back: an answer may be older than what the websocket told meanwhile."""
         if self.outcome is not None:
             return self
+        before = self.fraction or 0.0
         return replace(
             self,
-            fraction=self.fraction if fraction is None else min(max(fraction, 0.0), 1.0),
-            elapsed_s=self.elapsed_s if elapsed_s is None else max(elapsed_s, 0.0),
+            fraction=self.fraction if fraction is None else max(min(fraction, 1.0), before),
+            elapsed_s=max(elapsed_s or 0.0, self.elapsed_s),
         )
 
     def progress(self) -> Progress:
