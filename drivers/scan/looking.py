@@ -98,7 +98,7 @@ async def _meet(device: Device, config: DeviceConfig, known: Mapping[str, str]) 
     statuses = device.watch()
     try:
         status = await anext(statuses)
-        if config.driver in _HEATED:
+        if config.driver in _HEATED and status.state not in (DeviceState.OFFLINE, DeviceState.FAULT):
             # The first look may be older than the first report of temperatures.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HEAT_S):
