@@ -114,9 +114,13 @@ class _Greeting:
                 self._lines.write(b"\n$I\n")
             self._lines.write(RESET)
             tries += 1
-            wait_s = min(limits.hello_s, max(0.0, self._deadline - time.monotonic()))
-            if self._listen(wait_s, lambda: bool(heard.banner)):
-                return
+            heard.report = None
+            until = min(self._deadline, time.monotonic() + limits.hello_s)
+            # A status without a banner: the reset was not heard, and the machine is to be held before the next.
+            while time.monotonic() < until and heard.report is None and self._go_on():
+                if self._listen(limits.poll_s, lambda: bool(heard.banner), or_report=True):
+                    return
+                self._lines.write(ASK)
         said = [line for line in heard.lines if words.classify(line) is not Word.STATUS]
         if said and self._go_on():
             raise self._misfit(said[-1])

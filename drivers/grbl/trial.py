@@ -20,8 +20,11 @@ from drivers.grbl.words import Report
 
 
 class Stage(StrEnum):
-    """ENTERING -> READING -> LEAVING -> LOOKING; any of them may be cut short."""
+    """CLEARING -> ENTERING -> READING -> LEAVING -> LOOKING; any of them may be cut short."""
 
+    CLEARING = (
+        "clearing"  # a reset, so that it begins like the program: no feed rate, no units from the last one
+    )
     ENTERING = "entering"  # $C is sent and not acknowledged yet
     READING = "reading"
     LEAVING = "leaving"  # the reset is sent, its banner has not come
@@ -46,7 +49,7 @@ class Trial:
     talk: Talk
     send: Callable[[Sent], None]
     reset: Callable[[], None]
-    stage: Stage = Stage.ENTERING
+    stage: Stage = Stage.CLEARING
     late_at: float = 0.0  # when this stage has taken too long
     verdict: str | None = None
     stuck: bool = False  # the machine is in a state nobody knows
@@ -56,8 +59,8 @@ class Trial:
     _read_all: bool = False
 
     def begin(self, now: float) -> None:
-        self.late_at = now + self.limits.check_s
-        self.send(Sent(command=b"$C", origin=Origin.OURS))
+        self.late_at = now + self.limits.reset_s
+        self.reset()
 
     def feed(self, now: float) -> None:
         """As many lines as fit."""
@@ -114,7 +117,11 @@ class Trial:
         self._leave(now)
 
     def hear_banner(self, now: float) -> None:
-        if self.stage is Stage.LEAVING:
+        if self.stage is Stage.CLEARING:
+            self.stage = Stage.ENTERING
+            self.late_at = now + self.limits.check_s
+            self.send(Sent(command=b"$C", origin=Origin.OURS))
+        elif self.stage is Stage.LEAVING:
             self.stage = Stage.LOOKING
             self.late_at = now + self.limits.reset_s
         else:
@@ -129,6 +136,11 @@ class Trial:
         if waits and now > self.late_at and self.verdict is None:
             self.verdict = self._refused or "the machine did not finish checking the program"
             self.stuck = True
+
+    @property
+    def resets(self) -> bool:
+        """A banner is due by our own doing."""
+        return self.stage in (Stage.CLEARING, Stage.LEAVING)
 
     @property
     def remark(self) -> str:

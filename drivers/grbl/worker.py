@@ -26,7 +26,7 @@ from drivers.grbl.program import Findings, Kind, Program, Step
 from drivers.grbl.stop import Act, Leg, Stop
 from drivers.grbl.talk import ASK, GO, HOLD, RESET, Origin, Sent, Talk
 from drivers.grbl.thread import PortThread, promise
-from drivers.grbl.trial import Stage, Trial, complaint
+from drivers.grbl.trial import Trial, complaint
 from drivers.grbl.words import Report, Setup, State, Word
 from drivers.lines import Lines
 from fablab.base.clock import Clock
@@ -293,6 +293,8 @@ class Worker(PortThread):
         self._idle_at = 0.0
         why = meanings.alarm(number)
         if self._stopping is not None:
+            if self._stopping.leg is Leg.HOLDING:  # nothing moves any more; and there may be no report of it
+                self._do(self._stopping.hear_report(Report(state=State.ALARM), time.monotonic()))
             if self._stop_as and number == 3:
                 self._stop_as = (self._stop_as[0], f"{self._stop_as[1]}; {why}".removeprefix("; "))
         elif self._trial is not None:
@@ -310,7 +312,7 @@ class Worker(PortThread):
         stop, trial = self._stopping, self._trial
         if stop is not None:
             self._do(stop.hear_banner(now))
-        elif trial is not None and trial.stage is Stage.LEAVING:
+        elif trial is not None and trial.resets:
             trial.hear_banner(now)
             self._ask(now)
         else:

@@ -420,6 +420,7 @@ class Tried:
             reset=self._reset,
         )
         self.trial.begin(0.0)
+        self.trial.hear_banner(0.0)
 
     def _send(self, sent: Sent) -> None:
         self.talk.send(sent)
@@ -463,7 +464,7 @@ def test_a_good_program_is_tried_left_by_a_reset_and_may_begin(tried: Callable[.
     machine = tried("G21\nG10 L20 P1 X0\nG54\nG90\n")
     machine.answer()
     trial = machine.go_on()
-    assert (machine.sent, machine.resets, trial.stage) == (["$C", "G21", "G54", "G90"], 1, Stage.LEAVING)
+    assert (machine.sent, machine.resets, trial.stage) == (["$C", "G21", "G54", "G90"], 2, Stage.LEAVING)
     trial.hear_report(IDLE, 0)
     assert trial.verdict is None
     trial.hear_banner(0.0)
@@ -478,7 +479,7 @@ def test_time_is_up_for_a_long_program_and_that_is_said(tried: Callable[..., Tri
     fitted = len(machine.sent) - 1
     machine.answer(1.0)
     machine.go_on(6.0)
-    assert machine.resets == 1
+    assert machine.resets == 2
     assert machine.trial.remark == f"the machine tried the first {fitted} of 100 lines before the start"
 
 
@@ -498,7 +499,7 @@ def test_an_alarm_in_the_trial_is_told_with_the_oldest_line(tried: Callable[...,
     machine.trial.hear_alarm(2, 0.0)
     machine.trial.hear_banner(0.0)
     machine.trial.hear_report(Report(state=State.ALARM), 2)
-    assert machine.resets == 1
+    assert machine.resets == 2
     assert (machine.trial.verdict or "").startswith("line 1 (G1 X999 F1): alarm 2: a move would have left")
 
 
