@@ -12,6 +12,7 @@ MOCKS: Final = {
     "grbl": "drivers.mock.grbl",
     "moonraker": "drivers.mock.moonraker",
     "octoprint": "drivers.mock.octoprint",
+    "prusalink": "drivers.mock.prusalink",
 }
 
 

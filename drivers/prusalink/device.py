@@ -250,8 +250,9 @@ class PrusaLink:
             status = await rest.status()
         except NotThere:
             raise Misfit("this PrusaLink has no API v1; update the printer's firmware") from None
-        if not info.serial and status.printer.state in ("BUSY", "ERROR"):
-            raise LinkLost("PrusaLink does not know its printer yet")  # it boots: the number comes later
+        if not info.serial and not status.printer.well:
+            # For some ten seconds after its own start 0.8.1 is IDLE, with a complaint and no number (measured)
+            raise LinkLost("PrusaLink does not know its printer yet")
         firmware = " ".join(part for part in (version.text, version.firmware) if part)
         return Identity(
             firmware=plain(firmware) or "PrusaLink",

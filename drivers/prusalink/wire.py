@@ -74,6 +74,11 @@ class Printer(msgspec.Struct):
         return self.device_state in MOVING
 
     @property
+    def well(self) -> bool:
+        complains = self.status_printer is not None and not self.status_printer.ok
+        return not complains and self.state not in ("BUSY", "ERROR")
+
+    @property
     def cold(self) -> bool:
         """Both heaters are said to have no target; a heater nobody speaks of is not said to be off."""
         return self.target_nozzle == 0 and self.target_bed == 0

@@ -301,6 +301,7 @@ async def test_the_built_in_one_keeps_an_old_end_that_is_not_the_new_runs(
 async def test_a_new_start_waits_until_the_old_end_is_no_longer_told(
     server: MockPrusaLink, device: PrusaLink, short: Path, long: Path
 ) -> None:
+    server.seen_s = 1
     await device.start(short, "r1")
     await until(device, ended)
     assert server.text == "FINISHED"

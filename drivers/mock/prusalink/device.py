@@ -17,7 +17,8 @@ from drivers.mock.server import Answer, Fault, NetworkMock, Request
 
 _FILES: Final = "/api/v1/files/"
 _JOB: Final = "/api/v1/job/"
-_TYPES: Final = ("application/octet-stream", "text/x.gcode")
+_UNTOLD: Final = "application/octet-stream"
+_TYPES: Final = (_UNTOLD, "text/x.gcode")
 _BEAT_S: Final = 0.05
 _NOTHING: Final[Answer] = (204, None)
 
@@ -61,7 +62,7 @@ class MockPrusaLink(NetworkMock):
     files: dict[str, Stored] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        super().__init__(prefix=self.prefix, port=self.port)
+        super().__init__(prefix=self.prefix, port=self.port, speed=self.speed)
         self.printer = Printer(speed=self.speed, line_s=self.line_s)
         self.state = PrinterState(self.printer, self.files, built_in=self.built_in)
         self.digest = Digest(user=self.user, password=self.password)
@@ -108,6 +109,18 @@ class MockPrusaLink(NetworkMock):
         self.state.finish()
 
     # -- the server's hooks
+
+    def credentials(self) -> dict[str, str]:
+        return {"user": self.user, "password": self.password}
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | {
+            "state": self.text,
+            "starts": self.starts,
+            "executed": len(self.executed),
+            "targets_c": self.targets_c,
+            "speed": self.speed,
+        }
 
     async def came_up(self) -> None:
         self._pulse = asyncio.create_task(self._beat())
@@ -255,6 +268,8 @@ class MockPrusaLink(NetworkMock):
 
     async def _file(self, request: Request) -> Answer:
         storage, _, name = request.path.removeprefix(_FILES).partition("/")
+        if storage == "sdcard" and not self.built_in:
+            return _refusal(409, "SD Card storage is read only")
         if storage != ("usb" if self.built_in else "local"):
             return _NOT_FOUND
         if request.method == "PUT":
@@ -265,7 +280,7 @@ class MockPrusaLink(NetworkMock):
             return 200, {"type": "FOLDER", "children": [f.describe(n) for n, f in listed.items()]}
         name = next((n for n, f in listed.items() if name in (n, f.short)), "")
         if not name:
-            return _NOT_FOUND
+            return _NO_STATE if request.method == "POST" and not self.state.may_start else _NOT_FOUND
         match request.method:
             case "GET":
                 return 200, listed[name].describe(name)
@@ -279,12 +294,17 @@ class MockPrusaLink(NetworkMock):
         return _refusal(405, "Method not allowed")
 
     def _keep(self, request: Request, name: str) -> Answer:
-        if request.headers.get("content-type") not in _TYPES or not name.endswith((".gcode", ".gco", ".g")):
+        kind = request.headers.get("content-type")
+        if self.built_in and not name.endswith((".gcode", ".gco", ".g")):
+            return _refusal(415, "Not a GCODE")
+        if not self.built_in and kind not in _TYPES:  # 0.8.1 looks at the type, not at the name (measured)
             return _refusal(415, "Unsupported media type")
         if not request.body:
             return _refusal(411, "Length required")
         if name in self.files and request.headers.get("overwrite") != "?1":
             return _refusal(409, "File already exists")
+        if not self.built_in and kind == _UNTOLD:  # it looks for the type in a file not there yet (measured)
+            return 500, b"<html>500</html>", {"Content-Type": "text/html"}
         whole = request.body
         self.files[name] = self._stored(name, whole[: len(whole) // 2] if self.truncate_uploads else whole)
         if request.headers.get("print-after-upload") == "?1":
