@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 from contextlib import AsyncExitStack
 
 from drivers.mock.moonraker import MockMoonraker
-from drivers.mock.octoprint import MockOctoPrint, Stored
+from drivers.mock.octoprint import MockOctoPrint
 
 EVERY_S = (
-    1.0  # each of them tells its listeners so often, and prints a line a second so that it has news to tell
+    1.0  # each of them tells its listeners so often, and its bed gets another target so that there is news
 )
-PATH = "long.gcode"
-PROGRAM = b"".join(b"G1 X%d E0.1 F600\n" % (index % 200) for index in range(5000))
 
 
 def octoprint() -> MockOctoPrint:
-    stored = Stored(content=PROGRAM, date=1_795_000_000.0)
-    return MockOctoPrint(push_s=EVERY_S, line_s=EVERY_S, files={PATH: stored})
+    return MockOctoPrint(push_s=EVERY_S)
 
 
 def moonraker() -> MockMoonraker:
-    return MockMoonraker(tick_s=EVERY_S, line_s=EVERY_S, files={PATH: PROGRAM})
+    return MockMoonraker(tick_s=EVERY_S)
 
 
 KINDS = {"octoprint": octoprint, "moonraker": moonraker}
@@ -32,10 +30,10 @@ KINDS = {"octoprint": octoprint, "moonraker": moonraker}
 async def main(kind: str, count: int) -> None:
     async with AsyncExitStack() as stack:
         mocks = [await stack.enter_async_context(KINDS[kind]()) for _ in range(count)]
-        for mock in mocks:
-            mock.print_by_hand(PATH)
         print(json.dumps([mock.port for mock in mocks]), flush=True)
-        await asyncio.Event().wait()
+        for target_c in itertools.cycle((40, 50, 60)):
+            await asyncio.sleep(EVERY_S)
+            await asyncio.gather(*(mock.heat_by_hand(f"M140 S{target_c}") for mock in mocks))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from typing import Any, ClassVar
 import pytest
 import serial
 
+from drivers.__main__ import main
+from drivers.config import parse
+from drivers.host.mocks import MockMachine
 from drivers.mock import MOCKS, program
 from drivers.mock.faults import Fault, Faults, Kind
 from drivers.mock.grbl import MockGrbl
@@ -278,3 +281,24 @@ def test_faults_wait_in_order_and_strike_once() -> None:
     waiting.put_back(again)
     assert [waiting.take(both, 3) for _ in range(3)] == [again, Odd.parse("a@3"), None]
     assert not waiting
+
+
+def test_a_mock_that_is_not_there_is_told_which_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mock", "toaster"]) == 2
+    assert main(["mock"]) == 2
+    assert "known: marlin, grbl" in capsys.readouterr().err
+
+
+async def test_a_host_gives_its_mock_the_faults_of_devices_toml_and_a_control_socket(tmp_path: Path) -> None:
+    text = '[devices.l1]\ndriver = "grbl"\nmock = true\nspeed = 50\nfaults = ["lost_ok@1"]\n'
+    config = parse(text, tmp_path / "devices.toml")["l1"]
+    machine = MockMachine(config, tmp_path / "tty", control=tmp_path / "control")
+    try:
+        assert await machine.plug_in()
+        with serial.Serial(str(tmp_path / "tty"), timeout=3) as wire, steered(tmp_path / "control") as order:
+            assert greeting(wire)
+            wire.write(b"G90\nG5\n")
+            assert wire.readline().strip() == b"error:20"
+            assert order(do="state")["accepted"] == 1
+    finally:
+        machine.pull()
