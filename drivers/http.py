@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,6 +40,12 @@ class NotThere(DeviceRefused):
 Refine = Callable[[int, str, str], DeviceError | None]
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: to read the list of authorities takes 16 ms (measured), and a link that flickers opens often."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Http:
     """One machine's server. `url` may carry a path prefix; `who` is its name in every message.
 
@@ -63,11 +71,14 @@ class Http:
         self._answer_s = answer_s
         self._reason = reason
         self._refine = refine
+        self._closed = False
+        self._sending: set[asyncio.Timeout] = set()
         self._client = httpx.AsyncClient(
             # identity: a compressed answer could unfold beyond any bound we set
             headers={**(headers or {}), "Accept-Encoding": "identity"},
             auth=auth,
             timeout=answer_s,
+            verify=_tls(),
             trust_env=False,  # a machine stands in the house; a proxy from the environment does not lead to it
         )
 
@@ -77,6 +88,13 @@ class Http:
         return parts._replace(scheme=scheme).geturl() + path
 
     async def close(self) -> None:
+        """Requests on their way end as `LinkLost`: left alone they would go on, and their connections with them."""
+        self._closed = True
+        for limit in self._sending:
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
+        while self._sending:  # noqa: ASYNC110 - a few turns of the loop, in which httpx lets go of its sockets
+            await asyncio.sleep(0)
         await self._client.aclose()
 
     async def ask(self, method: str, path: str, kind: type[T], **rest: Any) -> T:
@@ -91,19 +109,22 @@ class Http:
         """The body of a happy answer. `rest` goes to httpx (json, content, data, files, headers, params)."""
         what = f"{method} {path.partition('?')[0]}"
         within_s = within_s or self._answer_s
+        # httpx bounds each read, not their sum: a server that drips a byte a second needs this one too
+        limit = asyncio.timeout(within_s)
+        self._sending.add(limit)
         try:
-            # httpx bounds each read, not their sum: a server that drips a byte a second needs this one too
-            async with (
-                asyncio.timeout(within_s),
-                self._client.stream(method, self._base + path, **rest) as answer,
-            ):
+            async with limit, self._client.stream(method, self._base + path, **rest) as answer:
                 body = await _bounded(answer)
         except (httpx.TimeoutException, TimeoutError):
+            if self._closed:
+                raise LinkLost(f"the connection was closed before {what}") from None
             raise DeviceTimeout(f"{self._who} did not answer {what} within {within_s:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise LinkLost(f"no connection to {self._who} in {what}: {type(error).__name__}") from None
         except RuntimeError:  # what httpx raises when `close` came in between
             raise LinkLost(f"the connection was closed before {what}") from None
+        finally:
+            self._sending.discard(limit)
         if not answer.is_success:
             raise self._failure(answer.status_code, body, what)
         return body

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from drivers.http import Http
 from drivers.mock.octoprint import Fault, MockOctoPrint, Stored
 from drivers.octoprint import OctoPrint
 from fablab.device import (
@@ -779,3 +780,18 @@ async def test_a_cancel_that_comes_too_late_does_not_keep_the_heaters_on(
     server.fault(Fault.CONFLICT_STORM, "POST /api/job")
     server.before("POST /api/job", lambda: server.finish())
     assert await device.make_safe() is Safety.CONFIRMED
+
+
+# -- closing
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3, 10])
+async def test_what_is_on_its_way_when_the_link_closes_ends_with_it(server: MockOctoPrint, turns: int) -> None:
+    http = Http(url=server.url, who="OctoPrint", answer_s=5.0, headers={"X-Api-Key": server.api_key})
+    server.fault(Fault.TIMEOUT, "GET /api/version")
+    asking = asyncio.create_task(http.send("GET", "/api/version"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await http.close()
+    with pytest.raises(LinkLost, match="closed before"):
+        await asking
