@@ -37,6 +37,7 @@ from tests.drivers.grbl_rig import (
 )
 
 LONG = back_and_forth(60)
+HASTY = {"safe_s": 0.6, "hold_s": 0.2, "reset_s": 0.15}  # a stop that will not be confirmed
 
 
 def unlocks(mock: MockGrbl) -> list[str]:
@@ -97,9 +98,9 @@ async def test_a_slow_acknowledgement_is_waited_for_while_the_machine_answers(tm
 
 
 async def test_a_machine_that_takes_no_more_lines_is_lost_in_the_end(tmp_path: Path) -> None:
-    async with connected(limits={"line_s": 0.4}) as (grbl, mock):
+    async with connected(limits={"line_s": 0.3}) as (grbl, mock):
         mock.inject("busy:60@10")
-        await grbl.start(written(tmp_path, burns(20)), "run-1")
+        await grbl.start(written(tmp_path, burns(20, feed=60_000)), "run-1")
         _, error = await lost(grbl)
     assert "takes no more lines" in str(error)
 
@@ -382,7 +383,7 @@ async def test_making_safe_works_through_a_door_and_a_hold(
 
 
 async def test_a_silent_machine_is_told_and_not_confirmed(tmp_path: Path) -> None:
-    async with connected(speed=1, limits={"silence_s": 30}) as (grbl, mock):
+    async with connected(speed=1, limits={"silence_s": 30, **HASTY}) as (grbl, mock):
         await grbl.start(written(tmp_path, LONG), "run-1")
         await holds(lambda: mock.beam_on)
         mock.inject("silence")
@@ -451,11 +452,11 @@ async def test_a_port_that_answers_nothing_is_a_timeout_and_one_that_only_babble
 
 async def test_a_beam_that_the_status_still_tells_is_not_confirmed() -> None:
     script = Script()
-    grbl = script.device()
+    grbl = script.device(limits=replace(QUICK, **HASTY))
     await grbl.open()
     script.report = b"<Idle|MPos:0.000,0.000,0.000|FS:0,300|Ov:100,100,100|A:S>\r\n"
     assert await grbl.make_safe() is Safety.NOT_CONFIRMED
-    assert script.port.written.count(b"M5\n") > 1
+    assert script.port.written.count(b"M5\n") > 1  # of the opening, and of the stop
     await grbl.close()
 
 
