@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -133,10 +134,10 @@ class Grbl:
                 yield status
                 if lost or status.state is DeviceState.OFFLINE:
                     raise lost or worker.lost or LinkLost(f"{self.name} is not connected")
-                try:
-                    await asyncio.wait_for(changed.wait(), self._every_s)
-                except TimeoutError:
-                    continue
+                # Not asyncio.wait_for: in Python 3.11 a cancel that meets the event is lost, and a link never closes.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._every_s):
+                        await changed.wait()
         finally:
             worker.listen(key, None)
 
