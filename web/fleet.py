@@ -185,6 +185,10 @@ class Fleet(Protocol):
 
     def tried_out(self, member_id: int, check_id: str) -> Check: ...
 
+    async def try_now(self, wish: Wish) -> Check:
+        """The same, and wait for what comes of it."""
+        ...
+
     async def scan(self) -> tuple[Seen, ...]: ...
 
     # -- secrets: kept here for half an hour, never sent back to a browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from fablab.claims.jobs.models import Job
 from fablab.claims.models import Allocation, Claim, ClaimState
 from fablab.places import house
 from fablab.places.models import Resource
-from fablab.runs.models import LIVE, Run
+from fablab.runs.models import ENDED, LIVE, Run, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,17 @@ def _coming(uow: UnitOfWork, ids: list[int]) -> dict[int, Allocation]:
     return first
 
 
-def _last_runs(uow: UnitOfWork, ids: list[int]) -> dict[int, Run]:
+def last_faults(uow: UnitOfWork, ids: Sequence[int] | None = None) -> dict[int, Run]:
+    """Of each machine, or of those with these ids, the latest run that failed or that nobody saw the end of."""
+    wanted = [row.id for row in house.machines(uow)] if ids is None else ids
+    return _last_runs(uow, wanted, (RunState.FAILED, RunState.INTERRUPTED))
+
+
+def _last_runs(uow: UnitOfWork, ids: Sequence[int], states: Sequence[RunState] = ENDED) -> dict[int, Run]:
     other = aliased(Run)
     newest = (
         select(other.id)
-        .where(other.resource_id == Resource.id, other.ended_at.is_not(None))
+        .where(other.resource_id == Resource.id, other.ended_at.is_not(None), other.state.in_(states))
         .order_by(other.ended_at.desc())
         .limit(1)
         .correlate(Resource)

@@ -13,7 +13,7 @@ from fablab.places import house
 from fablab.reports.floor import machines_now
 from fablab.reports.jobs import in_review
 from fablab.runs import attempts
-from web.pages import show_floor
+from web.pages import machines, show_floor
 from web.pages.jobs import job_live
 from web.pages.model import MachineCard
 from web.pages.shell import AnyRequest, Desk, Flash, desk_of, form_of, go, in_thread
@@ -45,15 +45,13 @@ def _card(desk: Desk, machine_id: int) -> MachineCard:
         return show_floor.card(eyes, rows[0], desk.wires, stock)
 
 
-async def _answer(desk: Desk, machine_id: int) -> Response[str]:
-    """The card as it is now; without script the whole floor."""
+async def _answer(desk: Desk, machine_id: int, flash: Flash | None = None) -> Response[str]:
+    """The card as it is now; without script the whole page. `where` is "floor" or "machines"."""
+    if (await form_of(desk.request)).get("where") == "machines":
+        return await machines.answer(desk, machine_id, flash)
     if not desk.is_fragment:
-        return _back(desk, machine_id)
-    return desk.fragment(CARD, m=await in_thread(_card, desk, machine_id))
-
-
-def _back(desk: Desk, machine_id: int) -> Response[str]:
-    return go(desk.request, f"/floor#machine-{machine_id}")
+        return go(desk.request, f"/floor#machine-{machine_id}")
+    return desk.fragment(CARD, m=await in_thread(_card, desk, machine_id), flash=flash)
 
 
 @post("/machines/{machine_id:int}/tap", access=Right.OPERATE, include_in_schema=False)
@@ -112,12 +110,10 @@ async def stop(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
     """To the wire first, whatever the database does; the answer says whether the machine has confirmed it."""
     desk = desk_of(request)
     safety = await desk.dispatcher.stop(desk.actor, machine_id)
-    if not desk.is_fragment:
-        return _back(desk, machine_id)
     card = await in_thread(_card, desk, machine_id)
     sentence = card.stop.sentence if card.stop is not None else desk.words.word("safety", safety)
     kind = "good" if safety is Safety.CONFIRMED else "bad"
-    return desk.fragment(CARD, m=card, flash=Flash(kind=kind, text=sentence))
+    return await _answer(desk, machine_id, Flash(kind=kind, text=sentence))
 
 
 @post("/machines/{machine_id:int}/stop/seen", access=Right.OPERATE, include_in_schema=False)

@@ -98,6 +98,8 @@ class Action(StrEnum):
     OUT_OF_SERVICE = "out_of_service"
     BACK = "back"
     ACKNOWLEDGE = "acknowledge"  # the last stop: somebody has looked
+    TEST = "test"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Every page's route, and how an error looks on a page."""
 
-from web.pages import calendar, cameras, drafts, floor, jobs, login
+from web.pages import add_machine, calendar, cameras, drafts, floor, jobs, login, machines
 from web.pages.shell import render_error
 
 __all__ = ["render_error", "route_handlers"]
@@ -10,6 +10,8 @@ route_handlers = [
     *drafts.ROUTES,
     *jobs.ROUTES,
     *floor.ROUTES,
+    *machines.ROUTES,
+    *add_machine.ROUTES,
     *cameras.ROUTES,
     *calendar.ROUTES,
 ]

@@ -31,6 +31,7 @@ from web.pages.model import (
     StopView,
     TapView,
 )
+from web.trouble import OTHER, trouble_of
 
 STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
 HOT_C = 50.0
@@ -286,9 +287,15 @@ def _message(eyes: Eyes, word: MachineWord, link: MachineLink | None) -> str:
     if word is MachineWord.UNKNOWN:
         return eyes.words.say("machine.no_answer")
     if word is MachineWord.OFFLINE:
-        state = eyes.words.word("link_state", link.state)
-        return f"{state}: {link.reason}" if link.reason and eyes.operates else ""
+        return _why_away(eyes, link) if link.reason and eyes.operates else ""
     return link.status.message
+
+
+def _why_away(eyes: Eyes, link: MachineLink) -> str:
+    """In plain words; what no word fits is said as the driver said it. What to do stands on the machines page."""
+    trouble = trouble_of(link.reason)
+    why = link.reason if trouble == OTHER else eyes.words.word("trouble", trouble)
+    return f"{eyes.words.word('link_state', link.state)}. {why}"
 
 
 def _can(
