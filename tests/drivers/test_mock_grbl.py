@@ -830,6 +830,15 @@ def test_power_that_fails_loses_the_position_and_lets_nothing_burn() -> None:
     assert (bench.at(), bench.machine.power) == ((0, 0, 0), 0)
 
 
+def test_settings_of_zero_and_numbers_of_any_size_do_no_harm() -> None:
+    bench = Bench(speed=0, settings={110: 0, 120: 0})
+    said = bench.ask(
+        "M4 S5\nG0 X1\nG1 X2 F" + "9" * 60 + "\nG2 X1 I" + "9" * 60 + "\nG0 Y" + "9" * 60 + "\n?"
+    )
+    assert said[:-1] == ["ok"] * 5
+    assert bench.machine.motion.still_s == 0
+
+
 def test_speed_zero_ends_every_wait_at_once() -> None:
     bench = Bench(speed=0, settings={22: 1})
     said = bench.ask("$H\nG1 X-5 F1\nG4 P100\nM0\n")

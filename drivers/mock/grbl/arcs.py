@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from drivers.mock.grbl.motion import Vector
 
+_MOST = 65_535  # GRBL counts them in sixteen bits
 _FULL_TURN = 5e-7  # radians; less than that is a full circle
 
 
@@ -31,7 +32,7 @@ def chords(
     elif not clockwise and turn <= _FULL_TURN:
         turn += 2 * math.pi
     deviation = max(tolerance * (2 * radius - tolerance), 1e-9)
-    count = int(abs(0.5 * turn * radius) / math.sqrt(deviation))
+    count = min(int(abs(0.5 * turn * radius) / math.sqrt(deviation)), _MOST)
     for step in range(1, count):
         share = step / count
         place = [0.0, 0.0, 0.0]

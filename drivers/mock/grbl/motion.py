@@ -116,9 +116,9 @@ class Motion:
             start=start,
             unit=unit,
             length=length,
-            programmed=feed,
+            programmed=max(feed, MIN_FEED),
             rapid_rate=rapid_rate,
-            acceleration=self.axes.limit(self.axes.acceleration, unit),
+            acceleration=max(self.axes.limit(self.axes.acceleration, unit), 1e-3),  # a setting may be 0
             junction=self._junction(unit) if self.blocks else 0.0,
         )
         self.blocks.append(block)

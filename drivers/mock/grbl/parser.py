@@ -367,6 +367,8 @@ def _centre_by_radius(block: Block, x: float, y: float, radius: float, same: boo
     if same:
         raise Refused(33)
     chord = math.hypot(x, y)
+    if chord == 0:  # a screw without a way in its plane has no centre (a real one divides by zero here)
+        raise Refused(33)
     square = radius * radius - chord * chord / 4
     if square < 0:
         raise Refused(34)
