@@ -1,16 +1,19 @@
 """A wire that loses answers: what was asked arrives, what is answered often does not.
 
 `LossyHttp` stands between a driver and an HTTP server. Each answer is lost with the chance `loss`, by a cut of the
-connection or by silence; a websocket that was let through is cut after a while with the same chance.
+connection or by silence; a websocket that was let through is cut after a while with the same chance. `LossyLines`
+stands between a client and a host on a Unix socket: a lost reply is a cut of the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 SILENT_SHARE = 0.1  # of the lost answers: nothing comes, instead of the end of the connection
@@ -90,6 +93,56 @@ class LossyHttp:
                     await _first_of(_pipe(reader, up), _pipe(there, writer))
             return False
         return True
+
+
+@dataclass
+class LossyLines:
+    """Greetings and pushes pass; `lost` and `passed` count replies to calls."""
+
+    target: Path
+    path: Path
+    dice: random.Random
+    loss: float = 0.3
+    lost: int = 0
+    passed: int = 0
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_unix_server(self._serve, self.path)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        up: asyncio.StreamWriter | None = None
+        try:
+            there, up = await asyncio.open_unix_connection(self.target)
+            await _first_of(_pipe(reader, up), self._answers(there, writer))
+        except (*_ERRORS, asyncio.CancelledError):
+            pass  # as above
+        finally:
+            writer.transport.abort()
+            if up is not None:
+                up.transport.abort()
+
+    async def _answers(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await there.readline():
+            if "id" in json.loads(line):
+                if self.dice.random() < self.loss:
+                    self.lost += 1
+                    return
+                self.passed += 1
+            writer.write(line)
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

@@ -97,6 +97,7 @@ class MockOctoPrint(NetworkMock):
 
     def add_heaters(self, *names: str) -> None:
         self.printer.heaters |= {name: Heater() for name in names}
+        self.state.report()
 
     def finish(self) -> None:
         """The print is suddenly at its end."""
