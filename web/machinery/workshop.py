@@ -43,7 +43,16 @@ _FIELDS: Final = {"password": "secret", "api_key": "secret"}
 
 
 class Workshop:
-    def __init__(self, settings: Settings, clock: Clock, devices: Devices, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        devices: Devices,
+        dispatcher: Dispatcher,
+        *,
+        scan_s: float = SCAN_S,
+    ) -> None:
+        self._scan_s = scan_s
         self._settings = settings
         self._clock = clock
         self._devices = devices
@@ -68,7 +77,10 @@ class Workshop:
     def is_writable(self) -> bool:
         """The file is replaced in one step, so it is its folder that counts."""
         file = Path(os.path.realpath(self.file))
-        return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
+        folder = file.parent
+        return (
+            folder.is_dir() and os.access(folder, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
+        )
 
     def devices(self) -> Mapping[str, DeviceFacts]:
         return self._devices.facts()
@@ -186,7 +198,7 @@ class Workshop:
         return replace(found, ended_at=self._clock.now())
 
     async def scan(self) -> tuple[Seen, ...]:
-        found = await scan.scan(self._devices.configs(), SCAN_S)
+        found = await scan.scan(self._devices.configs(), self._scan_s)
         return tuple(
             Seen(
                 driver=one.driver,
