@@ -93,6 +93,8 @@ _HELLO: Final = msgspec.json.Decoder(Hello)
 _ANSWER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _REPLY: Final = msgspec.json.Decoder(Reply)
 _PUSH: Final = msgspec.json.Decoder(Push)
+# Text that is no UTF-8 and nesting without end are not among msgspec's own errors.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -104,7 +106,7 @@ def read_hello(data: bytes) -> Hello:
     """Raises `LinkLost` for anything that is not a host's greeting."""
     try:
         return _HELLO.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise LinkLost(f"what answers on the socket is not a host: {error}") from None
 
 
@@ -112,7 +114,7 @@ def read_call(data: bytes) -> Call:
     """Raises `DeviceRefused` with what is wrong."""
     try:
         call = _CALL.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise DeviceRefused(f"not a call: {error}") from None
     if call.deadline is not None and call.deadline.tzinfo is None:
         raise DeviceRefused("not a call: the deadline has no offset")
@@ -124,7 +126,7 @@ def read_answer(data: bytes) -> Reply | Push:
     try:
         fields = _ANSWER.decode(data)
         return _REPLY.decode(data) if "id" in fields else _PUSH.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise LinkLost(f"the host said something that is not understood: {error}") from None
 
 

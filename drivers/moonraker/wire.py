@@ -23,12 +23,11 @@ ROOT: Final = "gcodes"
 OBJECTS: Final = ("webhooks", "print_stats", "virtual_sdcard", "heaters")
 
 READY: Final = "ready"
-SHUTDOWN: Final = "shutdown"
-DISCONNECTED: Final = "disconnected"
+STARTUP: Final = "startup"
 
 # Klipper's host is up, but no print can run: it halted, or it could not begin (its configuration, its board).
 # Both last until a person restarts it. Any other word but "ready" is a host that is away or on its way.
-HALTED: Final = frozenset({SHUTDOWN, "error"})
+HALTED: Final = frozenset({"shutdown", "error"})
 
 MOVING: Final = frozenset({DeviceState.RUNNING, DeviceState.PAUSED})
 _STATES: Final[Mapping[str, DeviceState]] = {
@@ -44,6 +43,7 @@ _PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _UPLOAD = re.compile(r"lab(?P<hex>x?)-(?P<token>[A-Za-z0-9_-]{1,200})\.gcode")
 _EXTRUDER = re.compile(r"extruder(?P<number>[0-9]{0,2})")
 _MAX_SENSORS: Final = 16
+_NO_NUMBER: Final = 1e12  # an integer in JSON may have hundreds of digits, and is then no float
 
 
 class Reply(msgspec.Struct, Generic[T]):
@@ -228,7 +228,10 @@ def heater_name(name: str) -> str:
 
 
 def number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """None for anything else, and for a number that no machine means."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_NO_NUMBER < value < _NO_NUMBER:
+        return None
+    return float(value)
 
 
 def program_name(token: str) -> str:

@@ -53,9 +53,9 @@ def _off(reading: Mapping[str, Any]) -> list[str]:
     return ["M108", "M104 S0", *(f"M104 T{n} S0" for n in tools), "M140 S0", *chamber, "M105"]
 
 
-def _time(reading: Mapping[str, Any]) -> float:
+def _time(reading: Mapping[str, Any]) -> int | float:
     time = reading.get("time", 0)
-    return float(time) if isinstance(time, int | float) else 0.0
+    return time if isinstance(time, int | float) else 0  # an integer may be too large for a float
 
 
 def _all_off(reading: Mapping[str, Any]) -> bool:

@@ -54,6 +54,7 @@ MOVING: Final = frozenset({DeviceState.RUNNING, DeviceState.PAUSED})
 _PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _UPLOAD = re.compile(r"lab(?P<hex>x?)-(?P<token>[A-Za-z0-9_-]{1,200})\.gcode")
 _MAX_HEATERS: Final = 16
+_NO_HEAT_C: Final = 1e6  # an integer in JSON may have hundreds of digits, and is then no float
 
 
 class Version(msgspec.Struct):
@@ -221,7 +222,9 @@ def heat_of(reading: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, dict):
             for part, key in (("actual", name), ("target", f"{name}_target")):
                 degrees = value.get(part)
-                if isinstance(degrees, int | float) and not isinstance(degrees, bool):
+                if isinstance(degrees, bool) or not isinstance(degrees, int | float):
+                    continue
+                if -_NO_HEAT_C < degrees < _NO_HEAT_C:
                     heat[key] = float(degrees)
     return heat
 

@@ -102,7 +102,12 @@ Act = Callable[[Machine, Words, float], Wait | None]
 
 
 def _words(command: bytes, start: int) -> Words:
-    return {key.decode(): float(value) if value else 0.0 for key, value in _WORD.findall(command, start)}
+    return {key.decode(): _number(value) for key, value in _WORD.findall(command, start)}
+
+
+def _number(text: bytes) -> float:
+    """Of the size that a machine could mean: the square of a larger one is no float."""
+    return min(max(float(text), -1e9), 1e9) if text else 0.0
 
 
 def _move(machine: Machine, words: Words, now: float) -> Wait | None:
