@@ -101,6 +101,9 @@ class Stop:
             return self._reset(now)
         if self.leg is Leg.RESETTING:
             return self._read(now)
+        if not self._off_answered:  # or the answer was lost
+            self._off_at, self._leg_until = now, now + _OFF_AGAIN_S
+            return Act.OFF
         return Act.NOTHING
 
     def _reset(self, now: float) -> Act:
@@ -111,7 +114,7 @@ class Stop:
 
     def _read(self, now: float) -> Act:
         self.leg = Leg.READING
-        self._leg_until = self._deadline
+        self._leg_until = now + _OFF_AGAIN_S
         self._off_at = now
         self._clean = 0
         return Act.OFF

@@ -20,11 +20,10 @@ from drivers.grbl.words import Report
 
 
 class Stage(StrEnum):
-    """CLEARING -> ENTERING -> READING -> LEAVING -> LOOKING; any of them may be cut short."""
+    """ASKING -> CLEARING -> ENTERING -> READING -> LEAVING -> LOOKING; any of them may be cut short."""
 
-    CLEARING = (
-        "clearing"  # a reset, so that it begins like the program: no feed rate, no units from the last one
-    )
+    ASKING = "asking"  # is it at rest this very moment? A reset in motion would cost the position
+    CLEARING = "clearing"  # a reset, so that it begins as the program will: no feed rate from the last one
     ENTERING = "entering"  # $C is sent and not acknowledged yet
     READING = "reading"
     LEAVING = "leaving"  # the reset is sent, its banner has not come
@@ -48,8 +47,9 @@ class Trial:
     limits: Limits
     talk: Talk
     send: Callable[[Sent], None]
+    ask: Callable[[], None]
     reset: Callable[[], None]
-    stage: Stage = Stage.CLEARING
+    stage: Stage = Stage.ASKING
     late_at: float = 0.0  # when this stage has taken too long
     verdict: str | None = None
     stuck: bool = False  # the machine is in a state nobody knows
@@ -59,8 +59,8 @@ class Trial:
     _read_all: bool = False
 
     def begin(self, now: float) -> None:
-        self.late_at = now + self.limits.reset_s
-        self.reset()
+        self.late_at = now + self.limits.hello_s
+        self.ask()
 
     def feed(self, now: float) -> None:
         """As many lines as fit."""
@@ -76,7 +76,7 @@ class Trial:
                 self._step = step
                 return
             self.send(step.sent(Origin.TRIAL))
-            self.late_at = now + self.limits.line_s
+            self.late_at = now + self.limits.check_s
         if self.stage is Stage.READING and self._read_all and not self.talk.flying:
             self._leave(now)
 
@@ -99,7 +99,7 @@ class Trial:
     def hear_answer(self, sent: Sent, error: int, now: float) -> None:
         if sent.origin is Origin.TRIAL:
             self.tried += 1
-            self.late_at = now + self.limits.line_s
+            self.late_at = now + self.limits.check_s
             if error:
                 self._refuse(complaint(sent, error))
                 self._leave(now)
@@ -127,15 +127,26 @@ class Trial:
         else:
             self.verdict = "the machine restarted while it checked the program"
 
-    def hear_report(self, report: Report, alarm: int) -> None:
+    def hear_report(self, report: Report, alarm: int, now: float) -> None:
         if self.stage is Stage.LOOKING:
             self.verdict = self._refused or obstacle(report, alarm)
+        elif self.stage is Stage.ASKING:
+            self.verdict = obstacle(report, alarm) or None
+            if self.verdict is None:
+                self.stage = Stage.CLEARING
+                self.late_at = now + self.limits.reset_s
+                self.reset()
 
     def tick(self, now: float) -> None:
         waits = self.stage is not Stage.READING or bool(self.talk.flying)
         if waits and now > self.late_at and self.verdict is None:
             self.verdict = self._refused or "the machine did not finish checking the program"
             self.stuck = True
+
+    @property
+    def listens(self) -> bool:
+        """Lines of ours are on their way, and would be answered at once."""
+        return self.stage in (Stage.ENTERING, Stage.READING) and bool(self.talk.flying)
 
     @property
     def resets(self) -> bool:

@@ -147,9 +147,8 @@ class Worker(PortThread):
         self._setup, self._asked_setup = firmware.setup, not firmware.unanswered
         self._talk.resize(firmware.rx)
         for command in firmware.unanswered:
-            self._talk.send(
-                Sent(command=command, origin=Origin.OURS)
-            )  # it is in the machine's buffer already
+            # It is in the machine's buffer already.
+            self._talk.send(Sent(command=command, origin=Origin.OURS))
         self._alarm = firmware.alarm
         if firmware.report is not None:
             self._see(firmware.report, now)
@@ -275,8 +274,13 @@ class Worker(PortThread):
             self._taken(self.job, sent)
 
     def _miss(self, lost: list[Sent], now: float) -> None:
+        """Acknowledgements of these were lost on the wire."""
         self._moved = now
-        job = self.job
+        job, trial = self.job, self._trial
+        if trial is not None:
+            for sent in lost:
+                trial.hear_answer(sent, 0, now)
+            self._settle_trial()
         if job is None or not job.streaming:
             return
         if job.lost_oks == 0:
@@ -341,24 +345,25 @@ class Worker(PortThread):
         if self._stopping is not None:
             self._do(self._stopping.hear_report(report, now))
         elif self._trial is not None:
-            self._trial.hear_report(report, self._alarm)
+            self._trial.hear_report(report, self._alarm, now)
             self._settle_trial()
         self._settle_waits(report)
-        job = self.job
-        if (
-            job is not None
-            and job.phase is Phase.CLOSING
-            and not self._closings
-            and not self._talk.flying
-            and report.state is State.IDLE
-        ):
-            self._over(Outcome.DONE)
+        if self.job is not None and self.job.streaming:
+            self._see_program(self.job, report)
         if not self._asked_setup and report.state is State.IDLE and not self._talk.flying:
             self._asked_setup = True
             self._send(Sent(command=b"$I", origin=Origin.OURS))
             self._send(Sent(command=b"$$", origin=Origin.OURS))
         if before is None or (before.state, before.part) != (report.state, report.part):
             self._tell()
+
+    def _see_program(self, job: Job, report: Report) -> None:
+        sent_all = job.phase is Phase.CLOSING and not self._closings and not self._talk.flying
+        if sent_all and report.state is State.IDLE:
+            self._over(Outcome.DONE)
+        elif report.state in (State.ALARM, State.SLEEP):  # the line that told why was lost
+            why = meanings.alarm(self._alarm) if self._alarm else f"the machine says {report.state.value}"
+            self._halt(Outcome.FAILED, why, first=Leg.RESETTING)
 
     def _settle_waits(self, report: Report) -> None:
         if self._pausing is not None:
@@ -390,6 +395,8 @@ class Worker(PortThread):
         if self._stopping is not None:
             self._do(self._stopping.tick(now))
         if self._trial is not None:
+            if self._trial.listens and now - self._moved > self._limits.stall_s:
+                self._mark()
             self._trial.tick(now)
             self._settle_trial()
         if self._pausing and now > self._pausing.until:
@@ -427,8 +434,13 @@ class Worker(PortThread):
         dwell_s = sum(sent.takes_s for sent in flying if _DWELL.search(sent.command))
         stall_s = self._limits.stall_s + dwell_s
         idle = self._idle_at and now - self._idle_at > stall_s
-        if idle and quiet_s > stall_s and all(sent.origin is not Origin.MARK for sent in flying):
-            # Idle, so its buffer is empty and this fits, whatever our count says.
+        if idle and quiet_s > stall_s:
+            self._mark()
+
+    def _mark(self) -> None:
+        """Ask something whose answer tells which acknowledgements were lost. What reads its lines at once has an empty
+        buffer, so that this fits whatever our count says."""
+        if all(sent.origin is not Origin.MARK for sent in self._talk.flying):
             self._send(Sent(command=b"$G", origin=Origin.MARK))
 
     # -- the trial in check mode -----------------------------------------------------------------------------
@@ -557,6 +569,7 @@ class Worker(PortThread):
             limits=self._limits,
             talk=self._talk,
             send=self._send,
+            ask=lambda: self._ask(time.monotonic()),
             reset=partial(self._write, RESET),
         )
         self._trial.begin(now)

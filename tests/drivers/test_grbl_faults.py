@@ -74,6 +74,24 @@ async def test_many_lost_acknowledgements_do_not_stall_the_stream(tmp_path: Path
         assert mock.accepted[1:-2] == lines
 
 
+@pytest.mark.parametrize("when", ["at its start", "later"])
+async def test_a_lost_acknowledgement_in_the_trial_keeps_no_program_from_its_start(
+    tmp_path: Path, when: str
+) -> None:
+    async with connected() as (grbl, mock):
+        await holds(lambda: mock.accepted == ["M5"])
+        if when == "at its start":
+            mock.inject("lost_ok")
+        starting = asyncio.create_task(grbl.start(written(tmp_path, burns(3000, step_mm=0.01)), "run-1"))
+        if when == "later":
+            await holds(lambda: len(mock.checked) > 100)
+            mock.inject("lost_ok")
+        await starting
+        assert len(mock.checked) == 3001
+        status = await ended(grbl)
+    assert (outcome(status), detail(status)) == (Outcome.DONE, "")
+
+
 async def test_a_damaged_acknowledgement_counts(tmp_path: Path) -> None:
     async with connected(faults=[f"damaged_ok@{n}" for n in range(20, 40)]) as (grbl, _):
         await grbl.start(written(tmp_path, burns(100)), "run-1")
@@ -486,6 +504,19 @@ async def test_an_error_after_the_program_fails_it_too(tmp_path: Path) -> None:
         Outcome.FAILED,
         "G4 P0.01 after the program: error 9: the machine is locked by an alarm or is jogging",
     )
+    await grbl.close()
+
+
+async def test_an_alarm_whose_line_was_lost_is_seen_in_the_status(tmp_path: Path) -> None:
+    script = Script()
+    grbl = script.device(every_s=0.05)
+    await grbl.open()
+    script.lines[b"G4 P0.01"] = b""  # it never comes to its end
+    await grbl.start(written(tmp_path, burns(2)), "run-1")
+    script.report = b"<Alarm|MPos:0.000,0.000,0.000|FS:0,0|Ov:100,100,100>\r\n"
+    status = await ended(grbl)
+    assert (outcome(status), detail(status)) == (Outcome.FAILED, "the machine says Alarm")
+    assert status.state is DeviceState.FAULT
     await grbl.close()
 
 

@@ -397,6 +397,9 @@ def test_a_line_of_code_without_an_end_is_refused(tmp_path: Path) -> None:
     assert found.refused.why == "it is endless"
 
 
+IDLE = Report(state=State.IDLE)
+
+
 class Tried:
     """A trial of `text` and the machine's side of it: every line is answered as soon as it is sent."""
 
@@ -417,9 +420,11 @@ class Tried:
             limits=Limits(),
             talk=self.talk,
             send=self._send,
+            ask=lambda: None,
             reset=self._reset,
         )
         self.trial.begin(0.0)
+        self.trial.hear_report(IDLE, 0, 0.0)
         self.trial.hear_banner(0.0)
 
     def _send(self, sent: Sent) -> None:
@@ -457,18 +462,15 @@ def tried(tmp_path: Path) -> Iterator[Callable[..., Tried]]:
         one.close()
 
 
-IDLE = Report(state=State.IDLE)
-
-
 def test_a_good_program_is_tried_left_by_a_reset_and_may_begin(tried: Callable[..., Tried]) -> None:
     machine = tried("G21\nG10 L20 P1 X0\nG54\nG90\n")
     machine.answer()
     trial = machine.go_on()
     assert (machine.sent, machine.resets, trial.stage) == (["$C", "G21", "G54", "G90"], 2, Stage.LEAVING)
-    trial.hear_report(IDLE, 0)
+    trial.hear_report(IDLE, 0, 0.0)
     assert trial.verdict is None
     trial.hear_banner(0.0)
-    trial.hear_report(IDLE, 0)
+    trial.hear_report(IDLE, 0, 0.0)
     assert (trial.verdict, trial.remark) == ("", "")
 
 
@@ -488,7 +490,7 @@ def test_a_refused_line_is_named_and_ends_the_trial(tried: Callable[..., Tried])
     machine.answer()
     trial = machine.go_on()
     trial.hear_banner(0.0)
-    trial.hear_report(IDLE, 0)
+    trial.hear_report(IDLE, 0, 0.0)
     assert trial.verdict == "line 2 (G5): error 20: the machine does not know this command"
 
 
@@ -498,7 +500,7 @@ def test_an_alarm_in_the_trial_is_told_with_the_oldest_line(tried: Callable[...,
     machine.trial.feed(0.0)
     machine.trial.hear_alarm(2, 0.0)
     machine.trial.hear_banner(0.0)
-    machine.trial.hear_report(Report(state=State.ALARM), 2)
+    machine.trial.hear_report(Report(state=State.ALARM), 2, 0.0)
     assert machine.resets == 2
     assert (machine.trial.verdict or "").startswith("line 1 (G1 X999 F1): alarm 2: a move would have left")
 
@@ -536,7 +538,7 @@ def test_a_file_that_has_changed_since_it_was_read_is_refused_in_the_trial(
     machine.answer()
     trial = machine.go_on()
     trial.hear_banner(0.0)
-    trial.hear_report(IDLE, 0)
+    trial.hear_report(IDLE, 0, 0.0)
     assert (trial.verdict or "").startswith("line 2: settings and commands")
 
 
@@ -617,6 +619,41 @@ def test_a_beam_that_is_still_on_is_switched_off_again_and_never_confirmed() -> 
     assert acts == [Act.NOTHING, Act.OFF, Act.NOTHING, Act.OFF]
     stop.tick(LIMITS.safe_s + 0.1)
     assert stop.safety is Safety.NOT_CONFIRMED
+
+
+def test_an_m5_whose_answer_was_lost_is_sent_again() -> None:
+    stop = Stop(LIMITS, 0.0)
+    stop.hear_report(HELD, 0.1)
+    stop.hear_banner(0.2)
+    assert [stop.tick(at) for at in (0.5, 0.8, 1.0)] == [Act.NOTHING, Act.OFF, Act.NOTHING]
+    stop.hear_answer(ok=True)
+    assert stop.tick(2.0) is Act.NOTHING
+    stop.hear_report(OFF, 2.1)
+    assert stop.safety is Safety.CONFIRMED
+
+
+def test_a_machine_that_moves_right_before_its_trial_is_not_reset(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    path.write_text("G21\n")
+    resets: list[None] = []
+    trial = Trial(
+        token="t",
+        read=Program(path),
+        program=Program(path),
+        commands=1,
+        answer=Future(),
+        until=9.0,
+        limits=Limits(),
+        talk=Talk(),
+        send=lambda sent: None,
+        ask=lambda: None,
+        reset=lambda: resets.append(None),
+    )
+    trial.begin(0.0)
+    trial.hear_report(MOVING, 0, 0.1)
+    assert (trial.verdict, resets) == ("the machine is not free: Run", [])
+    trial.close()
+    trial.program.close()
 
 
 def test_silence_is_reset_twice_told_off_and_not_confirmed() -> None:
