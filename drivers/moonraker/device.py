@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection
 from drivers.http import NotThere, plain
 from drivers.moonraker import follow, push, wire
 from drivers.moonraker.follow import Look, Seen
-from drivers.moonraker.rest import KlippyAway, Rest
+from drivers.moonraker.rest import Rest
 from drivers.moonraker.safety import make_safe
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
@@ -96,6 +96,7 @@ class Moonraker:
         self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
         self._look_wanted = asyncio.Event()
         self._spoken = 0  # counts Klipper's restarts and our starts; a look begun before is out of date
+        self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
         self._stops = 0  # counts cancels: one that comes during an upload wins
         self._began = ""  # the last token whose start Klipper has taken
         self._tried: tuple[str, int] = (
@@ -319,11 +320,16 @@ class Moonraker:
             await self._look(rest)
 
     async def _look(self, rest: Rest) -> Look:
-        """Ask what is; an answer that was overtaken by a restart of Klipper or a start of ours is thrown away."""
+        """Ask what is. An answer that was overtaken, by a restart of Klipper, a start of ours or a later look, is
+        thrown away: one from before a start would show a machine that stands still and knows nothing of the run."""
         for _ in range(_LOOK_TRIES):
-            spoken = self._spoken
+            self._looks += 1
+            number, spoken = self._looks, self._spoken
             look = await self._asked(rest)
+            if number < self._looked:
+                return look
             if spoken == self._spoken:
+                self._looked = number
                 self._note_ready(look.klippy)
                 self._at = self._clock.now()
                 self._see(follow.looked(self._seen, look))
@@ -332,20 +338,30 @@ class Moonraker:
         return look
 
     async def _asked(self, rest: Rest) -> Look:
-        server = await rest.server()
         try:
-            if server.klippy_state in (wire.READY, wire.SHUTDOWN):
-                picture = await self._picture(rest)
-                jobs = await self._jobs(rest, picture)
-                return Look(klippy=picture.klippy, message=picture.klippy_message, picture=picture, jobs=jobs)
-            printer = await rest.printer() if server.klippy_connected else wire.PrinterInfo()
-        except KlippyAway as away:  # it went in between
-            return Look(klippy=wire.DISCONNECTED, message=str(away), jobs=await self._jobs(rest, None))
-        # once it is, Moonraker needs a moment to notice
-        message = printer.state_message if printer.state != wire.READY else ""
-        if server.klippy_state == wire.DISCONNECTED:
-            message = "its host program is not running"
-        return Look(klippy=server.klippy_state, message=message, jobs=await self._jobs(rest, None))
+            picture = await self._picture(rest)
+        except DeviceRefused:
+            return await self._asked_moonraker(rest)
+        known = picture.klippy == wire.READY or picture.klippy in wire.HALTED
+        return Look(
+            klippy=picture.klippy,
+            message=picture.klippy_message,
+            picture=picture if known else None,
+            jobs=await self._jobs(rest, picture),
+        )
+
+    async def _asked_moonraker(self, rest: Rest) -> Look:
+        """Klipper's host does not answer; why, Moonraker knows."""
+        server = await rest.server()
+        message = "its host program is not running"
+        if server.klippy_connected:
+            try:
+                message = (await rest.printer()).state_message
+            except DeviceRefused as away:
+                message = str(away)
+        # one that is there again, a moment later, has not been asked yet
+        klippy = wire.STARTUP if server.klippy_state == wire.READY else server.klippy_state
+        return Look(klippy=klippy, message=message, jobs=await self._jobs(rest, None))
 
     async def _picture(self, rest: Rest) -> wire.Picture:
         asked = self._sensors or ()
@@ -437,18 +453,22 @@ class Moonraker:
             await rest.must_be_free()
         except DeviceTimeout:
             raise DeviceRefused("the printer cannot start now: Klipper is busy with other commands") from None
+        await self._look(rest)
         await self._must_be_idle(rest)
 
     async def _must_be_idle(self, rest: Rest) -> None:
-        """Klipper would take a start while paused, and drop what it had (measured)."""
-        await self._look(rest)
-        if self._ready_since is not None:
-            rest_s = self._ready_since + self._settle_s - asyncio.get_running_loop().time()
-            if rest_s > 0:
-                await asyncio.sleep(rest_s)
-                await self._look(rest)
+        """By the look before. Klipper would take a start while paused, and drop what it had (measured)."""
+        while (rest_s := self._unsettled_s()) > 0:
+            await asyncio.sleep(rest_s)
+            await self._look(rest)
         if self._seen.state is not DeviceState.IDLE:
             raise DeviceRefused(f"the printer cannot start now: {self._seen.message or self._seen.state}")
+
+    def _unsettled_s(self) -> float:
+        """How long Klipper still needs before a print may begin; nothing if it is not ready at all."""
+        if self._ready_since is None:
+            return 0.0
+        return self._ready_since + self._settle_s - asyncio.get_running_loop().time()
 
     async def _upload(self, rest: Rest, program: Path, token: str) -> str:
         name = wire.program_name(token)
@@ -479,6 +499,7 @@ class Moonraker:
                 return
             raise
         except LinkLost:
+            self._spoken += 1
             # The answer is lost, the command perhaps not: what counts is what the machine does.
             for _ in range(_LOOK_TRIES):
                 if await self._on_machine(rest, token):

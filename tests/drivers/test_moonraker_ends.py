@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from drivers.mock.moonraker import Fault, MockMoonraker
+from drivers.mock.server import Answer, Request
 from drivers.moonraker import Moonraker, follow, wire
 from fablab.device import DeviceRefused, DeviceState, LinkLost, Outcome, Safety
 from tests.drivers.doubles import until as until_true
@@ -83,7 +84,7 @@ async def test_a_failure_is_known_after_the_firmware_was_restarted_and_the_machi
     server: MockMoonraker, device: Moonraker, long: Path, short: Path
 ) -> None:
     await device.start(long, "r1")
-    await until(device, running)
+    await until_true(lambda: server.history.rows)
     server.inject("printer_lost:0.2")
     await until(device, in_state(DeviceState.FAULT))
     assert progress(await until(device, settled)).outcome is Outcome.FAILED
@@ -247,6 +248,37 @@ async def test_a_half_open_wire_ends_the_watch(server: MockMoonraker) -> None:
         server.inject("half_open:5")
         with pytest.raises(LinkLost):
             await until(device, lambda s: False)
+
+
+async def test_an_answer_from_before_the_start_does_not_make_us_forget_the_run(long: Path) -> None:
+    """Of two looks the earlier one is answered last, and by then it is history."""
+
+    class Slow(MockMoonraker):
+        held: asyncio.Event | None = None
+
+        async def answer(self, request: Request) -> Answer:
+            answer = await super().answer(request)
+            if request.path == "/printer/objects/query" and (held := self.held) is not None:
+                self.held = None
+                self.waits = True
+                await held.wait()
+            return answer
+
+        waits = False
+
+    async with Slow() as server, opened(server, look_s=0.1) as device:
+        server.fault(Fault.LOST, "POST /printer/print/start")
+        server.held = held = asyncio.Event()
+        await until_true(lambda: server.waits)
+        await device.start(long, "r1")
+        held.set()
+        seen = []
+        async with asyncio.timeout(10):
+            async for status in device.watch():
+                seen.append(status)
+                if len(seen) == 5:
+                    break
+        assert [s.progress.token for s in seen if s.progress is not None] == ["r1"] * 5
 
 
 # -- making safe
