@@ -1,9 +1,9 @@
 """How many checksummed lines a second our Marlin driver streams, beside Printrun's printcore in the same run.
 
 One responder for all: a process of its own that acknowledges every line on a pty (C where gcc is there, else Python).
-Three rounds, each in the same order, so that all meet the same load; the medians are compared. The ceiling is a bare
-pyserial write and readline of a finished line: no numbers, no checksums, no parsing; beside it the same without
-pyserial, os.write and os.read.
+Seven short rounds, each in the same order, so that all meet the same load; the best of each are compared, because
+what else a computer does only ever makes a round slower. The ceiling is a bare pyserial write and readline of a
+finished line: no numbers, no checksums, no parsing; beside it the same without pyserial, os.write and os.read.
 
 Then a laser: how much of a 115,200-baud line our GRBL driver uses (`grbl_line.py`).
 """
@@ -32,10 +32,10 @@ from fablab.device import Outcome
 from tests.bench import grbl_line
 from tests.peers.venvs import peer_env, peer_venv
 
-ROUNDS = 3
-OUR_LINES = 60_000
-PRINTCORE_LINES = 3_000  # three seconds of its time
-CEILING_LINES = 60_000
+ROUNDS = 7
+OUR_LINES = 20_000
+PRINTCORE_LINES = 1_500  # a second and a half of its time
+CEILING_LINES = 20_000
 
 RESPONDER_C = r"""
 #define _GNU_SOURCE
@@ -210,20 +210,23 @@ def run(console: Console) -> dict[str, float]:
             with responder(folder) as port:
                 figures["printcore"].append(printcore(port, short))
         line_use, bare_use = grbl_line.use_pct(folder)
-    middle = {who: statistics.median(rounds) for who, rounds in figures.items()}
-    table = Table("who", "lines/s, median", "rounds", title="checksummed lines through pyserial and a pty")
+    best = {who: max(rounds) for who, rounds in figures.items()}
+    table = Table(
+        "who", "lines/s, best", "median", "rounds", title="checksummed lines through pyserial and a pty"
+    )
     for who, rounds in figures.items():
-        table.add_row(who, f"{middle[who]:,.0f}", "  ".join(f"{figure:,.0f}" for figure in rounds))
+        each = "  ".join(f"{figure:,.0f}" for figure in rounds)
+        table.add_row(who, f"{best[who]:,.0f}", f"{statistics.median(rounds):,.0f}", each)
     console.print(table)
-    console.print(f"our process's CPU: {statistics.median(cpu_ms):.1f} ms for 1,000 lines")
-    laser = Table("who", "% used, median", "rounds", title="a GRBL's line of 115,200 baud")
+    console.print(f"our process's CPU: {min(cpu_ms):.1f} ms for 1,000 lines")
+    laser = Table("who", "% used, best", "rounds", title="a GRBL's line of 115,200 baud")
     for who, rounds in (("ours", line_use), ("bare loop", bare_use)):
-        laser.add_row(who, f"{statistics.median(rounds):.1f}", "  ".join(f"{each:.1f}" for each in rounds))
+        laser.add_row(who, f"{max(rounds):.1f}", "  ".join(f"{pct:.1f}" for pct in rounds))
     console.print(laser)
     return {
-        "lines_per_s": round(middle["ours"], 1),
-        "ratio_printcore": round(middle["ours"] / middle["printcore"], 2),
-        "ratio_ceiling": round(middle["ours"] / middle["ceiling"], 3),
-        "grbl_line_use_pct": round(statistics.median(line_use), 1),
-        "cpu_ms_per_1000_lines": round(statistics.median(cpu_ms), 2),
+        "lines_per_s": round(best["ours"], 1),
+        "ratio_printcore": round(best["ours"] / best["printcore"], 2),
+        "ratio_ceiling": round(best["ours"] / best["ceiling"], 3),
+        "grbl_line_use_pct": round(max(line_use), 1),
+        "cpu_ms_per_1000_lines": round(min(cpu_ms), 2),
     }
