@@ -195,11 +195,20 @@ class Server:
         if self.klippy_state() != "ready":
             self.wait_for(lambda: self.klippy_state() not in ("startup", "disconnected"))
             if self.klippy_state() != "ready":
-                self.call("POST", "/printer/firmware_restart")
-                self.wait_for(lambda: self.klippy_state() == "ready")
+                self.restart_firmware()
         if self.objects("print_stats")["print_stats"]["state"] in ("printing", "paused"):
             self.call("POST", "/printer/print/cancel")
         self.call("POST", "/printer/gcode/script?script=TURN_OFF_HEATERS")
+
+    def restart_firmware(self) -> None:
+        """Everything Klipper knew of a print is forgotten."""
+        before = self._lives()
+        self.call("POST", "/printer/firmware_restart")
+        self.wait_for(lambda: self._lives() > before and self.klippy_state() == "ready")
+
+    def _lives(self) -> int:
+        """How often Klipper has come up; only its log tells."""
+        return (self.folder / "logs/klippy.log").read_text(errors="replace").count("Start printer at")
 
     def start(self) -> None:
         self.start_klippy()
