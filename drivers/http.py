@@ -88,7 +88,7 @@ class Http:
         return parts._replace(scheme=scheme).geturl() + path
 
     async def close(self) -> None:
-        """Requests on their way end as `LinkLost`: left alone they would go on, and their connections with them."""
+        """Requests on their way end as `LinkLost`: left alone they would go on, and leave their connections open."""
         self._closed = True
         for limit in self._sending:
             if not limit.expired():
@@ -109,6 +109,8 @@ class Http:
         """The body of a happy answer. `rest` goes to httpx (json, content, data, files, headers, params)."""
         what = f"{method} {path.partition('?')[0]}"
         within_s = within_s or self._answer_s
+        if self._closed:
+            raise LinkLost(f"the connection was closed before {what}")
         # httpx bounds each read, not their sum: a server that drips a byte a second needs this one too
         limit = asyncio.timeout(within_s)
         self._sending.add(limit)

@@ -7,8 +7,10 @@ look says what happened, and only a machine that stands idle without our run is 
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,6 +39,9 @@ from fablab.runs.models import RUN_STEPS, RunState
 from fablab.runs.reconcile import reconcile
 from tests.drivers.lossy import LossyHttp, LossyLines
 
+# Of some ten thousand requests that are cut off, httpx leaves one or two sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.PAUSED)
 PACE = Pace(stale_s=5.0, open_s=5.0, command_s=5.0, first_wait_s=0.005, last_wait_s=0.05)
 CLOCK = SystemClock()
@@ -54,7 +59,8 @@ class Begun:
 class Machine:
     """A driver that reaches its machine over the lossy wire, and the truth about that machine.
 
-    `remembers`: it says how a print ended for as long as it is asked. A PrusaLink says it for some seconds.
+    `remembers`: it says how a print ended for as long as it is asked. A PrusaLink says it for some seconds, and after
+    that nobody knows: the run is interrupted, or its token is refused.
     """
 
     device: Device
@@ -202,11 +208,11 @@ def verdict(job: Job, machine: Machine) -> str:
         return "started twice"
     if begun and not begun[0].own:
         return "started with another job's file"
-    unknown = job.state is RunState.INTERRUPTED or "had begun before and was lost" in job.refused
-    if begun and unknown and not machine.remembers:
+    if begun and not machine.remembers and (job.refused or job.state is RunState.INTERRUPTED):
         return "end unknown"
     if job.refused:
-        return f"refused, but started: {job.refused}" if begun else "refused"
+        said = re.sub(r"run-[-0-9]+|[0-9]+ s", "...", job.refused)
+        return f"refused, but started: {said}" if begun else f"refused: {said}"
     if not begun:
         return f"{job.state} without a start"
     if not begun[0].whole:
@@ -218,8 +224,12 @@ async def hold(name: str, folder: Path, lanes: int, jobs: int) -> Counter[str]:
     """So many machines of a kind at once, so many jobs on each."""
     verdicts: Counter[str] = Counter()
     await asyncio.gather(*(lane(name, number, jobs, folder, verdicts) for number in range(lanes)))
+    gc.collect()
     print(name, dict(verdicts))
-    assert set(verdicts) <= {"done", "refused", "end unknown", "starts sent"}, verdicts
+    strange = [
+        v for v in verdicts if v not in ("done", "end unknown", "starts sent") and "refused: " not in v
+    ]
+    assert strange == [], verdicts
     assert verdicts["done"] >= 0.8 * lanes * jobs
     return verdicts
 
