@@ -11,7 +11,7 @@ from drivers.mock.faults import CABLE, Kind
 KINDS: Final[Mapping[str, Kind]] = {
     "lost_ok": Kind(does="a line is executed, its ok is not sent"),
     "damaged_ok": Kind(does="the ok of a line arrives with a NUL in it"),
-    "corrupt_line": Kind(does="a line arrives without its first letter, which gets error:1"),
+    "corrupt_line": Kind(does="a line arrives without its first letter, which is error:1 or 2"),
     "busy": Kind(does="a line gets its ok after VALUE seconds (60); ? is answered meanwhile", value=60.0),
     "reset": Kind(does="power fails for a moment: it boots, position and queue are lost", at_once=True),
     "silence": Kind(does="nothing is heard or said for VALUE seconds; 0 is for ever", at_once=True),
