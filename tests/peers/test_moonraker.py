@@ -15,7 +15,7 @@ from drivers.moonraker import Moonraker
 from fablab.device import DeviceRefused, DeviceState, LinkLost, Misfit, Outcome, Progress, Safety, Status
 from tests.peers.moonraker_server import Server, serve
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.xdist_group("moonraker")]
 
 SHORT = "G28\n" + "G1 X1 Y1\n" * 5 + "G4 P600\n"
 HOT = "M104 S60\nM140 S40\n" + "G1 X1\nG4 P100\n" * 200  # about twenty seconds

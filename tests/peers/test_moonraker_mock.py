@@ -13,7 +13,7 @@ import pytest
 from drivers.mock.moonraker import MockMoonraker
 from tests.peers.moonraker_server import Server
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.xdist_group("moonraker")]
 
 LONG = "M104 S60\n" + "G1 X1\nG4 P100\n" * 100
 FILE = "fablab/lab-asked.gcode"
