@@ -74,7 +74,7 @@ class Control:
             if not isinstance(asked, dict):
                 raise ValueError("a request is one JSON object")
             return {"ok": True, **self._answer(asked)}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return {"ok": False, "error": str(error)}
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Printer:
 
     async def execute(self, command: str) -> float:
         """The pretended seconds that it takes, waiting for heat not counted: that is waited for here."""
-        code = command.split(maxsplit=1)[0]
+        code = next(iter(command.split(maxsplit=1)), "")
         if code in _HEATERS:
             await self._heat(code, dict(_WORD.findall(command[len(code) :])))
         if code == "G4":
@@ -111,7 +111,8 @@ class Printer:
 
     async def _heat(self, code: str, words: dict[str, str]) -> None:
         name = _HEATERS[code]
-        heater = self.heaters.get(f"tool{int(float(words.get('T', '0')))}" if name == "tool" else name)
+        tool = float(words.get("T", "0"))
+        heater = self.heaters.get(f"tool{tool:.0f}" if name == "tool" else name)
         if heater is None:
             return
         target_c = float(words.get("S", words.get("R", 0)))

@@ -41,7 +41,7 @@ class Request:
         """Empty for anything that is no JSON object."""
         try:
             decoded = json.loads(self.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return decoded if isinstance(decoded, dict) else {}
 

@@ -12,6 +12,7 @@ from rich.console import Console
 BENCHES = {
     "analyse": "tests.bench.analyse",
     "fleet": "tests.bench.fleet",
+    "fuzz": "tests.bench.fuzz",
     "stop": "tests.bench.stop",
     "stream": "tests.bench.stream",
     "submit": "tests.bench.submit",

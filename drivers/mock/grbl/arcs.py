@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drivers.mock.grbl.motion import Vector
 
-_MOST = 10_000  # GRBL counts them in sixteen bits; this many is more than any bed asks for
+_MOST = 3_000  # GRBL counts them in sixteen bits; the largest circle of its bed takes some 700
 _FULL_TURN = 5e-7  # radians; less than that is a full circle
 
 

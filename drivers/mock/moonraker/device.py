@@ -257,7 +257,10 @@ class MockMoonraker(NetworkMock):
             case "GET /server/database/item" if request.query.get("key") == "instance_id":
                 return 200, {"result": {"namespace": "moonraker", "value": self.instance_id}}
             case "GET /server/history/list":
-                rows = self.history.rows[::-1][: int(request.query.get("limit", "50"))]
+                limit = request.query.get("limit", "50")
+                if not limit.isdecimal() or len(limit) > 9:
+                    return 400, {"error": {"code": 400, "message": "Unable to convert argument 'limit'"}}
+                rows = self.history.rows[::-1][: int(limit)]
                 return 200, {"result": {"count": len(rows), "jobs": rows}}
             case "GET /server/files/directory":
                 return self._directory(request.query.get("path", "").removeprefix("gcodes").strip("/"))

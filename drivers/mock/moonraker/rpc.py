@@ -17,9 +17,11 @@ def heard(socket: Socket, text: str, *, welcome: Callable[[str], bool], objects:
     """Answers one call; `objects` is None while Klipper's host is away."""
     try:
         call = json.loads(text)
-        method, number, params = str(call["method"]), call["id"], call.get("params") or {}
-    except (ValueError, KeyError, TypeError):
+        method, number, params = str(call["method"]), call["id"], call.get("params")
+    except (ValueError, KeyError, TypeError, RecursionError):
         return
+    if not isinstance(params, dict):
+        params = {}
     if method == "server.connection.identify":
         known = welcome(str(params.get("api_key", "")))
         socket.state["known"] = known
@@ -31,7 +33,8 @@ def heard(socket: Socket, text: str, *, welcome: Callable[[str], bool], objects:
     elif objects is None:
         _answer(socket, number, _wrong(_NOT_CONNECTED))
     else:
-        socket.state["wanted"] = params.get("objects") or {}
+        wanted = params.get("objects")
+        socket.state["wanted"] = wanted if isinstance(wanted, dict) else {}
         socket.state["told"] = told = _chosen(objects, socket.state["wanted"])
         _answer(socket, number, {"result": {"eventtime": 1.0, "status": told}})
 
@@ -59,7 +62,7 @@ def notify(socket: Socket, what: str, *params: Any) -> None:
 
 def _chosen(objects: Objects, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
-        name: {k: v for k, v in objects.get(name, {}).items() if fields is None or k in fields}
+        name: {k: v for k, v in objects.get(name, {}).items() if not isinstance(fields, list) or k in fields}
         for name, fields in wanted.items()
     }
 

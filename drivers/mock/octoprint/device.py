@@ -182,7 +182,7 @@ class MockOctoPrint(NetworkMock):
     def socket_heard(self, socket: Socket, text: str) -> None:
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(said, dict) and str(said.get("auth", "")) == f"lab:session{self.logins}":
             socket.state["listens"] = True
