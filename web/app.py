@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from socket import socket
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import anyio.to_thread
 import structlog
 import uvicorn
 from litestar import Litestar, Request, Router
@@ -56,6 +58,11 @@ __all__ = ["Parts", "Server", "create_app", "serve"]
 log = structlog.get_logger("web")
 
 GRACE_S = 2
+# Pages are made in threads, and every thread that computes may keep the loop, with its stops and its machines, from
+# the interpreter for a whole switch interval, each time the loop has touched a socket. With forty threads of 5 ms a
+# stop took seconds while people loaded pages (tests.bench.fleet). More threads would make no page any sooner.
+PAGE_THREADS = 4
+SWITCH_S = 0.001
 HANDOVER_S = 10.0  # longer than an ending server takes
 USUAL_BODY_BYTES = 1_000_000
 
@@ -159,6 +166,7 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
     async def life(_app: Litestar) -> AsyncIterator[None]:
         turn = await _take_turn(parts.settings) if parts.settings.dispatch else None
         parts.live.begin()
+        anyio.to_thread.current_default_thread_limiter().total_tokens = PAGE_THREADS
         # The first file would wait for the reader to be compiled, or loaded; its thread holds nobody up.
         warming = asyncio.create_task(asyncio.to_thread(gcode.warm), name="warm the program reader")
         if parts.settings.dispatch:
@@ -300,4 +308,5 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Until a signal says stop."""
+    sys.setswitchinterval(SWITCH_S)
     Server(create_app(settings), settings).run()
