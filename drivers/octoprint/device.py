@@ -19,7 +19,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from drivers.http import NotThere
-from drivers.octoprint import follow, push, wire
+from drivers.octoprint import follow, push, uploads, wire
 from drivers.octoprint.follow import Seen
 from drivers.octoprint.rest import Rest
 from drivers.octoprint.safety import make_safe
@@ -29,7 +29,6 @@ from fablab.device import (
     DeviceError,
     DeviceRefused,
     DeviceState,
-    DeviceTimeout,
     Identity,
     LinkLost,
     Misfit,
@@ -42,8 +41,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_TRIES: Final = 3
 _PASSING_S: Final = 0.1
-_KEPT_UPLOADS: Final = 5  # the newest stay: their print counts answer a late retry
-_TIDIED_AT_ONCE: Final = 10
 
 
 class OctoPrint:
@@ -164,7 +161,7 @@ class OctoPrint:
             if await self._had(rest, token):
                 return
             await self._must_be_free(rest)
-            path = await self._upload(rest, program, token)
+            path = await uploads.upload(rest, program, token)
             if stops != self._stops:
                 raise DeviceRefused("stopped while its program was still on its way")
             if deadline is not None and self._clock.now() >= deadline:
@@ -172,7 +169,7 @@ class OctoPrint:
             await self._begin(rest, path, token)
             if stops != self._stops:
                 await self._take_back(rest)
-            await self._tidy(rest, keep=path)
+            await uploads.tidy(rest, keep=path, name=self.name)
 
     async def _take_back(self, rest: Rest) -> None:
         """A stop found nothing to stop, because it overtook the command to begin."""
@@ -256,7 +253,7 @@ class OctoPrint:
         async for message in socket:
             try:
                 said = decoder.decode(message)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if not garbled:
                     log.warning("%s: a push message cannot be read: %s", self.name, error)
                 garbled = True
@@ -386,24 +383,6 @@ class OctoPrint:
         if wire.state_of(job.state) is not DeviceState.IDLE:
             raise DeviceRefused(f"the printer cannot start now: {wire.plain(job.state)}")
 
-    async def _upload(self, rest: Rest, program: Path, token: str) -> str:
-        name = wire.program_name(token)
-        try:
-            path = await rest.upload(program, name)
-        except DeviceTimeout:
-            raise
-        except LinkLost:  # the answer perhaps, but not the file: the look below says
-            path = f"{wire.FOLDER}/{name}"
-        if wire.token_of(path) != token:
-            raise DeviceRefused(
-                f"OctoPrint put the upload at {wire.plain(path)}, where it cannot be followed"
-            )
-        entry = await rest.file(path)
-        size = program.stat().st_size
-        if entry is None or entry.size != size:
-            raise LinkLost(f"the upload did not arrive whole ({size} bytes were sent)")
-        return path
-
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
         self._tried = (token, self._opened)
         try:
@@ -426,13 +405,3 @@ class OctoPrint:
         # 204 is no proof: OctoPrint says it even where nothing happens (measured)
         if not await self._on_machine(rest, token):
             raise DeviceRefused("OctoPrint took the start, but nothing began")
-
-    async def _tidy(self, rest: Rest, *, keep: str) -> None:
-        """Old uploads of ours go, oldest first; a failure here is no failure of the start."""
-        try:
-            ours = [f for f in await rest.files() if wire.token_of(f.path) and f.path != keep]
-            ours.sort(key=lambda f: f.date or 0.0, reverse=True)
-            for old in ours[_KEPT_UPLOADS:][-_TIDIED_AT_ONCE:]:
-                await rest.delete(old.path)
-        except DeviceError as error:
-            log.info("%s: old uploads were not tidied away: %s", self.name, error)
