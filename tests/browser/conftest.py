@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.screen import chromium
 from tests.served import Served, end_hosts, served
+from tests.web.fake_camera import FakeCamera, fake_camera
 
 DEVICES = '[devices.mk3]\ndriver = "marlin"\nmock = true\nspeed = 200\n'
 
@@ -27,16 +28,30 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield from _house(tmp_path_factory.mktemp("house") / "data")
 
 
+@pytest.fixture(scope="module")
+def camera() -> Iterator[FakeCamera]:
+    with fake_camera() as found:
+        yield found
+
+
+@pytest.fixture
+def watched(camera: FakeCamera, tmp_path: Path) -> Iterator[Served]:
+    """For a test that adds and removes machines, one of which has a camera."""
+    pictures = f'{{ snapshot = "{camera.url}/jpeg", stream = "{camera.url}/mjpeg" }}'
+    devices = f'[cameras]\nhosts = ["127.0.0.1"]\n[devices.mk3]\ndriver = "manual"\ncamera = {pictures}\n'
+    yield from _house(tmp_path / "data", devices)
+
+
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Served]:
     """For a test that prints: machines and calendar are its own."""
     yield from _house(tmp_path / "data")
 
 
-def _house(folder: Path) -> Iterator[Served]:
+def _house(folder: Path, devices: str = DEVICES) -> Iterator[Served]:
     """The tests' lab on the wall clock: mk3 has a firmware at 200 times the speed, the others have no wire."""
     try:
-        with served(folder, DEVICES, {"mk3": "mk3"}) as server:
+        with served(folder, devices, {"mk3": "mk3"}) as server:
             yield server
     finally:
         end_hosts(folder)

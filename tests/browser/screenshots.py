@@ -1,9 +1,9 @@
-"""Pictures of the four pages for the README: the demo lab with printers at work, on a screen and on a phone.
+"""Pictures of the pages for the README: the demo lab with printers at work, on a screen and on a phone.
 
     python -m tests.browser.screenshots
 
 Starts the demo in a folder of its own, sends two files as its maker, starts what is due as its staff, and writes
-docs/images/{jobs,floor,calendar,job}-{1280,390}.png, in French and by day.
+docs/images/{jobs,floor,calendar,machines,job}-{1280,390}.png, in French and by day.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def _take(browser: Browser, base_url: str) -> None:
             (maker, "job", job_path),
             (staff, "floor", "/floor"),
             (staff, "calendar", "/calendar"),
+            (staff, "machines", "/machines"),
         )
         for width_px, height_px in SIZES:
             for who, name, path in shots:

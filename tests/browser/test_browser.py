@@ -12,10 +12,11 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.screen import PATIENCE_MS, Screen, screen
 from tests.lab import GEAR, PASSWORD, TAG
-from tests.served import Served
+from tests.served import Served, until
+from tests.web.fake_camera import FakeCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-PAGES = ("/jobs", "/floor", "/calendar", "/calendar?view=week")
+PAGES = ("/jobs", "/floor", "/calendar", "/calendar?view=week", "/machines")
 A_PRINT_MS = 60_000
 
 
@@ -165,6 +166,53 @@ def test_a_form_is_sent_back_in_its_place_as_it_was_filled_in(chrome: Browser, h
         expect(draft.get_by_role("button", name="Submit the job")).to_be_disabled()
         expect(found.page.locator("input[type=datetime-local]")).to_have_value("2020-01-01T10:00")
         assert found.barriers() == []
+
+
+def test_a_machine_is_added_tested_and_watched_by_its_camera(
+    chrome: Browser, watched: Served, camera: FakeCamera
+) -> None:
+    with screen(chrome, str(watched.client.base_url), width_px=390, height_px=844) as found:
+        found.sign_in("admin@lab.example")
+        page = found.page
+        page.goto("/machines")
+        page.get_by_role("link", name="Add a machine").click()
+        page.select_option("#f-driver", "octoprint")
+        expect(page.locator("#f-url")).to_be_visible()
+        assert found.barriers() == []
+        page.fill("#f-name", "Rosalie")
+        page.fill("#f-bed_x", "wide")
+        page.select_option("#f-driver", "manual")
+        expect(page.locator("#f-url")).to_have_count(0)
+        page.get_by_role("button", name="Add the machine").click()
+        expect(page.locator(".field-error")).to_contain_text("no number")
+        expect(page.locator("#f-name")).to_have_value("Rosalie")
+        assert found.barriers() == []
+        page.fill("#f-bed_x", "200")
+        page.get_by_role("button", name="Add the machine").click()
+        card = page.locator("article.device", has_text="Rosalie")
+        expect(card).to_contain_text("Connected")
+        card.get_by_role("button", name="Test").click()
+        expect(card).to_contain_text("It answers.")
+        assert (found.overflow_px(), found.barriers()) == (0, [])
+        shows_its_camera(found, camera, watched.lab.resources["mk3"])
+        assert [line for line in found.complaints if "422" not in line] == []
+
+
+def shows_its_camera(staff: Screen, camera: FakeCamera, machine_id: int) -> None:
+    """A picture that is fetched again while it is seen, moving ones on a page, and nothing after that."""
+    page = staff.page
+    page.goto("/floor")
+    picture = f"#machine-{machine_id} .camera img"
+    page.locator(picture).scroll_into_view_if_needed()
+    page.wait_for_function(
+        f"() => {{ const i = document.querySelector('{picture}'); return i.src.includes('?at=') && i.naturalWidth; }}"
+    )
+    page.locator(f"#machine-{machine_id}").get_by_role("link", name="Live view").click()
+    page.wait_for_function("() => document.querySelector('img[data-camera-stream]')?.naturalWidth > 0")
+    expect(page.locator("figure.camera")).to_contain_text("nothing is recorded")
+    assert (camera.streams, staff.barriers()) == (1, [])
+    page.goto("/jobs")
+    until(lambda: True if camera.streams == 0 else None)
 
 
 def test_the_whole_way_in_works_without_script(chrome: Browser, house: Served) -> None:

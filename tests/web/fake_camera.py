@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 20 + b"\xff\xd9"
+from web.cameras import NO_PICTURE
+
+JPEG = NO_PICTURE.read_bytes()
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 
 

@@ -20,12 +20,14 @@ from fablab.runs import attempts
 from fablab.runs.models import Run
 from scheduler.hands import start_now
 from tests.lab import Lab, submitted
+from tests.web.conftest import copy_of
 from tests.web.page_rig import Browser, PageLink, browser, until
 from web.machinery.drawer import LIFE_S, MOST, Drawer
 from web.trouble import trouble_of
 from web.words.codes import WORDS
 
 Seat = tuple[Browser, dict[str, PageLink]]
+Calm = tuple[Seat, Lab, Path]
 FILE = """
 # ours
 [devices.mk3]
@@ -61,6 +63,23 @@ def seat(lab: Lab, tmp_path: Path) -> Iterator[Seat]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def calm_seat(template: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calm]:
+    folder = tmp_path_factory.mktemp("calm")
+    lab = copy_of(template, folder)
+    (folder / "devices.toml").write_text(FILE)
+    with browser(lab, folder) as found:
+        yield found, lab, folder
+    lab.database.dispose()
+
+
+@pytest.fixture
+def calm(calm_seat: Calm) -> Calm:
+    """One server for all tests that leave nothing behind, with the administrator in front of it."""
+    calm_seat[0][0].sign_in("admin")
+    return calm_seat
+
+
 def card(desk: Browser, key: object) -> str:
     found = re.search(rf'<article [^>]*id="device-{key}".*?</article>', desk.get("/machines").text, re.DOTALL)
     assert found is not None, f"no card {key}"
@@ -84,10 +103,8 @@ def being_made(lab: Lab) -> str:
 # -- looking
 
 
-def test_a_card_says_how_a_machine_is_reached_and_who_answered_but_never_its_key(
-    seat: Seat, lab: Lab
-) -> None:
-    desk, _ = seat
+def test_a_card_says_how_a_machine_is_reached_and_who_answered_but_never_its_key(calm: Calm) -> None:
+    (desk, _), lab, _ = calm
     text = card(desk, lab.resources["mk3"])
     for said in ("OctoPrint", "octopi.local:5000", "Connected", "pause", "Last heard"):
         assert said in text
@@ -96,15 +113,15 @@ def test_a_card_says_how_a_machine_is_reached_and_who_answered_but_never_its_key
     assert "/printer" not in page
 
 
-def test_what_stands_in_devices_toml_alone_is_offered_to_the_lab(seat: Seat) -> None:
-    desk, _ = seat
+def test_what_stands_in_devices_toml_alone_is_offered_to_the_lab(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     text = card(desk, "d-spare")
     assert "not in the lab yet" in text
     assert "/machines/new?device=spare" in text
 
 
-def test_a_machine_without_a_table_says_so(seat: Seat, lab: Lab) -> None:
-    desk, _ = seat
+def test_a_machine_without_a_table_says_so(calm: Calm) -> None:
+    (desk, _), lab, _ = calm
     assert "not connected to this server" in card(desk, lab.resources["laser"])
 
 
@@ -158,8 +175,8 @@ def test_a_drivers_reason_becomes_a_trouble(said: str, trouble: str) -> None:
 # -- who may
 
 
-def test_staff_look_and_administrators_add(seat: Seat) -> None:
-    desk, _ = seat
+def test_staff_look_and_administrators_add(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     seen = {}
     for who in ("maker", "staff", "admin"):
         desk.sign_in(who)
@@ -168,8 +185,8 @@ def test_staff_look_and_administrators_add(seat: Seat) -> None:
     assert seen == {"maker": [403, 403, 403], "staff": [200, 403, 403], "admin": [200, 200, 200]}
 
 
-def test_staff_are_offered_nothing_that_only_an_administrator_may(seat: Seat) -> None:
-    desk, _ = seat
+def test_staff_are_offered_nothing_that_only_an_administrator_may(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     desk.sign_in("staff")
     page = desk.get("/machines").text
     assert "/machines/new" not in page
@@ -270,10 +287,8 @@ WRONG = (
 )
 
 
-def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(
-    seat: Seat, lab: Lab, tmp_path: Path
-) -> None:
-    desk, _ = seat
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(calm: Calm) -> None:
+    (desk, _), lab, tmp_path = calm
     before, there = (tmp_path / "devices.toml").read_text(), names(lab)
     for wrong, said in WRONG:
         answer = desk.post("/machines/new", htmx=True, **{**NEW, "model": "Prusa <b>MK3</b>", **wrong})
@@ -306,7 +321,7 @@ def test_a_key_goes_into_a_file_of_its_own_and_is_never_shown_again(
     assert "octave" not in load(tmp_path / "devices.toml")
 
 
-def test_a_key_that_one_member_typed_is_not_anothers(seat: Seat) -> None:
+def test_a_key_that_one_member_typed_is_not_anothers() -> None:
     drawer: Drawer[str] = Drawer(lambda: 0.0)
     key = drawer.put(1, "secret")
     assert (drawer.get(1, key), drawer.get(2, key)) == ("secret", None)
@@ -348,8 +363,8 @@ def test_a_server_that_may_not_write_shows_what_to_write(lab: Lab, tmp_path: Pat
         assert names(lab) == ["mk3", "ender", "laser"]
 
 
-def test_choosing_another_kind_asks_for_its_own_fields_and_keeps_the_rest(seat: Seat) -> None:
-    desk, _ = seat
+def test_choosing_another_kind_asks_for_its_own_fields_and_keeps_the_rest(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     text = desk.post("/machines/new/form", htmx=True, **{**NEW, "driver": "prusalink"}).text
     for field in ('name="url"', 'name="user"', 'name="secret"', 'value="Rosalie Two"'):
         assert field in text
@@ -359,8 +374,8 @@ def test_choosing_another_kind_asks_for_its_own_fields_and_keeps_the_rest(seat: 
     assert 'name="nozzle"' not in text
 
 
-def test_something_that_was_found_fills_the_form(seat: Seat) -> None:
-    desk, _ = seat
+def test_something_that_was_found_fills_the_form(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     found = json.dumps({"driver": "octoprint", "url": "http://octopi.local", "name": "Octopi", "evil": "x"})
     text = desk.post("/machines/new/form", htmx=True, **{**NEW, "take": found}).text
     assert 'value="http://octopi.local"' in text
@@ -369,8 +384,8 @@ def test_something_that_was_found_fills_the_form(seat: Seat) -> None:
         assert desk.post("/machines/new/form", htmx=True, **{**NEW, "take": broken}).status_code == 200
 
 
-def test_a_machine_is_tried_before_it_is_saved(seat: Seat) -> None:
-    desk, _ = seat
+def test_a_machine_is_tried_before_it_is_saved(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     typed: dict[str, Any] = {**NEW, "driver": "marlin", "port": "/dev/serial/by-id/usb-nothing"}
     answer = desk.post("/machines/new/test", htmx=True, **typed)
     again = re.search(r'hx-get="(/machines/new/test/[^"]+)"', answer.text)
@@ -383,8 +398,8 @@ def test_a_machine_is_tried_before_it_is_saved(seat: Seat) -> None:
     assert "No server answers at this address." in page.text
 
 
-def test_what_cannot_be_tried_says_why(seat: Seat) -> None:
-    desk, _ = seat
+def test_what_cannot_be_tried_says_why(calm: Calm) -> None:
+    (desk, _), _, _ = calm
     for path in ("/machines/new/test", "/machines/new/key"):
         answer = desk.post(
             path, htmx=True, **{**NEW, "driver": "octoprint", "url": "ftp://x", "secret": "A" * 32}
