@@ -366,6 +366,9 @@ class Keeper:
             except DeviceError:
                 self._note(previous, durable=True)
                 raise
+        seen = self.status
+        if seen is not None and seen.progress is not None and seen.progress.token == token:
+            self._write_down(seen)  # a short program may have ended before its start was through
 
     def _in_time(self, token: str, deadline: datetime | None) -> None:
         if deadline is not None and self._clock.now() >= deadline:
