@@ -60,12 +60,12 @@ def _seconds(text: str) -> float:
 
 
 def _mock(words: Sequence[str]) -> int:
-    from drivers.mock import MOCKS, program
+    from drivers.mock import MOCKS, main_of
 
     if not words or words[0] not in MOCKS:
         print(f"mock: which machine? known: {', '.join(MOCKS)}", file=sys.stderr)
         return EXIT_MISFIT
-    return program(words[0])(words[1:])
+    return main_of(words[0])(words[1:])
 
 
 def _host(options: argparse.Namespace, *, ready: Callable[[], None]) -> int:

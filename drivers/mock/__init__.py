@@ -16,7 +16,7 @@ MOCKS: Final = {
 }
 
 
-def program(kind: str) -> Callable[[Sequence[str]], int]:
+def main_of(kind: str) -> Callable[[Sequence[str]], int]:
     """Raises KeyError for a kind that is not in `MOCKS`."""
     main: Callable[[Sequence[str]], int] = importlib.import_module(MOCKS[kind]).main
     return main
