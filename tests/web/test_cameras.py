@@ -360,6 +360,24 @@ async def test_a_stream_over_http_ends_at_the_camera_when_its_viewer_leaves(
         await until_closed(camera)
 
 
+async def test_a_server_that_is_stopped_does_not_wait_for_those_who_watch(
+    lab: Lab, camera: FakeCamera, tmp_path: Path
+) -> None:
+    with_camera(tmp_path, camera)
+    async with httpx.AsyncClient() as client:
+        async with serving(make_app(lab, tmp_path)) as port:
+            base = f"http://127.0.0.1:{port}"
+            who = {"email": "staff@lab.example", "password": PASSWORD}
+            await client.post(f"{base}/api/login", json=who)
+            request = client.build_request("GET", f"{base}/machines/{lab.resources['mk3']}/camera/stream")
+            answer = await client.send(request, stream=True)
+            pieces = answer.aiter_raw()
+            assert JPEG in await anext(pieces) + await anext(pieces) + await anext(pieces)
+        async with asyncio.timeout(5):
+            assert b"".join([piece async for piece in pieces]).endswith(f"--{BOUNDARY}--\r\n".encode())
+        await until_closed(camera)
+
+
 # -- on the pages
 
 

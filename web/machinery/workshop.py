@@ -16,6 +16,8 @@ import structlog
 
 from drivers import scan
 from drivers.config import ConfigError, DeviceConfig, NetworkOptions, Secret, SerialOptions, edit, parse
+from drivers.host import HostedDevice
+from drivers.link import Link
 from drivers.octoprint import appkey
 from drivers.scan import Kind as FoundKind
 from drivers.scan import Trouble
@@ -303,8 +305,11 @@ class Workshop:
             await self._dispatcher.add(device, self._devices.link(config))
 
     async def leave(self, device: str) -> None:
+        link = self._link(device)
         await self._dispatcher.remove(device)
         self._tests.pop(device, None)
+        if isinstance(link, Link) and isinstance(link.device, HostedDevice):
+            self._spawn(_end_host(link.device))
 
     # -- within ----------------------------------------------------------------------------------------------
 
@@ -376,6 +381,12 @@ def _in_the_way(port: str) -> tuple[Trouble, str] | None:
         return Trouble.PORT_FORBIDDEN, port
     held = holders(port)
     return (Trouble.PORT_HELD, f"{held[0][0]}: {held[0][1]}") if held else None
+
+
+async def _end_host(device: HostedDevice) -> None:
+    """It would keep the port for minutes; one that still prints keeps it, and goes on."""
+    with contextlib.suppress(DeviceError):
+        await device.quit()
 
 
 async def _comes_up(link: MachineLink) -> bool:
