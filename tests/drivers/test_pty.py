@@ -20,7 +20,7 @@ import serial
 from drivers.__main__ import main
 from drivers.config import parse
 from drivers.host.mocks import MockMachine
-from drivers.mock import MOCKS, program
+from drivers.mock import MOCKS, main_of
 from drivers.mock.faults import Fault, Faults, Kind
 from drivers.mock.grbl import MockGrbl
 from drivers.mock.marlin import MockMarlin
@@ -256,13 +256,13 @@ def test_a_grbl_as_a_program_refuses_what_it_does_not_understand(
     wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        program("grbl")(["--link", str(tmp_path / "m"), *wrong])
+        main_of("grbl")(["--link", str(tmp_path / "m"), *wrong])
     assert "usage" in capsys.readouterr().err
 
 
 def test_every_mock_of_the_table_can_be_run() -> None:
     for kind in MOCKS:
-        assert callable(program(kind))
+        assert callable(main_of(kind))
 
 
 def test_faults_wait_in_order_and_strike_once() -> None:
