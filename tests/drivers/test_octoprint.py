@@ -786,7 +786,9 @@ async def test_a_cancel_that_comes_too_late_does_not_keep_the_heaters_on(
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3, 10])
-async def test_what_is_on_its_way_when_the_link_closes_ends_with_it(server: MockOctoPrint, turns: int) -> None:
+async def test_what_is_on_its_way_when_the_link_closes_ends_with_it(
+    server: MockOctoPrint, turns: int
+) -> None:
     http = Http(url=server.url, who="OctoPrint", answer_s=5.0, headers={"X-Api-Key": server.api_key})
     server.fault(Fault.TIMEOUT, "GET /api/version")
     asking = asyncio.create_task(http.send("GET", "/api/version"))
