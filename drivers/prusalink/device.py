@@ -266,9 +266,9 @@ class PrusaLink:
 
     async def _keep_looking(self, rest: Rest) -> None:
         while True:
-            busy = self._seen.open_run is not None or self._seen.state in wire.MOVING
+            rounds = 1 if self._seen.busy else _IDLE_LOOKS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s if busy else self._look_s * _IDLE_LOOKS):
+                async with asyncio.timeout(self._look_s * rounds):
                     await self._look_wanted.wait()
             self._look_wanted.clear()
             await self._look(rest)
@@ -314,6 +314,8 @@ class PrusaLink:
         self._look_wanted.set()
 
     def _see(self, seen: Seen) -> None:
+        if seen.busy and not self._seen.busy:
+            self._want_look()  # else the pace of a machine at rest would go on for one more round
         self._seen = seen
         self._tell()
 

@@ -84,6 +84,11 @@ class Seen:
         return self.run if self.run is not None and self.run.outcome is None else None
 
     @property
+    def busy(self) -> bool:
+        """An end may come that is told for some seconds only."""
+        return self.open_run is not None or self.state in wire.MOVING
+
+    @property
     def progress(self) -> Progress | None:
         """Nothing of a run that was taken but not seen yet: an idle machine is not to look as if it had lost it."""
         run = self.run

@@ -38,7 +38,7 @@ SHORT = "G28\n" + "G1 X1\n" * 4
 LONG = "G1 X1\n" * 6000
 HOT = "M140 S60\nM104 S200\n" + LONG
 SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "sliced" / "cube_hole_mk3s_petg.gcode.gz"
-QUICK: dict[str, Any] = {"seen_s": 0.3, "held_s": 0.3, "passing_s": 0.03, "listed_s": 0.02}
+QUICK: dict[str, Any] = {"seen_s": 0.5, "held_s": 0.5, "passing_s": 0.03, "listed_s": 0.02}
 
 
 @pytest.fixture
@@ -307,6 +307,13 @@ async def test_a_new_start_waits_until_the_old_end_is_no_longer_told(
     assert server.text == "FINISHED"
     await device.start(long, "r2")
     assert (progress(await now(device)).token, server.starts) == ("r2", 2)
+
+
+async def test_from_a_start_on_it_is_asked_at_the_pace_of_a_print(server: MockPrusaLink, short: Path) -> None:
+    server.seen_s = 1.2  # less than a round of questions to a machine at rest
+    async with opened(server, look_s=0.5) as device:
+        await device.start(short, "r1")
+        assert progress(await until(device, ended)).outcome is Outcome.DONE
 
 
 async def test_a_token_with_any_letters_travels(
