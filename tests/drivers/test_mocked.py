@@ -161,7 +161,7 @@ async def test_two_servers_share_one_mock(bench: Bench) -> None:
 
 
 async def test_a_mock_ends_by_itself_when_nobody_asks(bench: Bench) -> None:
-    device = bench.device(idle_s=0.3)
+    device = bench.device(idle_s=2.0)
     await device.open()
     pid = bench.pid
     await device.close()
