@@ -22,8 +22,10 @@ from websockets.asyncio.client import ClientConnection
 from drivers.http import NotThere, plain
 from drivers.moonraker import follow, push, wire
 from drivers.moonraker.follow import Look, Seen
+from drivers.moonraker.looks import Looks
 from drivers.moonraker.rest import Rest
 from drivers.moonraker.safety import make_safe
+from drivers.moonraker.uploads import tidy, upload
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
@@ -42,8 +44,6 @@ from fablab.device import (
 log = logging.getLogger(__name__)
 
 _LOOK_TRIES: Final = 3
-_KEPT_UPLOADS: Final = 5  # the newest stay, for a person who wants one again
-_TIDIED_AT_ONCE: Final = 10
 _REMEMBERED_JOBS: Final = 100  # how far back a late retry of a start is recognised
 # Measured: of a print that begins less than half a second after Klipper came up, Moonraker keeps no history.
 _SETTLE_S: Final = 1.0
@@ -89,7 +89,7 @@ class Moonraker:
         self._at = self._clock.now()
         self._rest: Rest | None = None
         self._socket: ClientConnection | None = None
-        self._sensors: tuple[str, ...] | None = None  # what we are subscribed to; None: to nothing
+        self._asking: Looks | None = None
         self._ready_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: LinkLost | None = LinkLost(f"{name} is not open")
@@ -114,14 +114,15 @@ class Moonraker:
         try:
             identity = await self._identify(rest)
             self._socket = await push.listen(rest, answer_s=self._answer_s, ping_s=self._look_s)
+            self._asking = Looks(rest, self._socket)
             self._lost = None
-            await self._look(rest)
+            await self._look()
         except BaseException:
             await self.close()
             raise
         self._tasks = [
             asyncio.create_task(self._hear(self._socket), name=f"{self.name}: push"),
-            asyncio.create_task(self._keep_looking(rest), name=f"{self.name}: looks"),
+            asyncio.create_task(self._keep_looking(), name=f"{self.name}: looks"),
         ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -138,7 +139,7 @@ class Moonraker:
         rest, self._rest = self._rest, None
         if rest is not None:
             await rest.close()
-        self._sensors = self._ready_since = None
+        self._asking = self._ready_since = None
         self._lose(LinkLost("closed"))
 
     async def watch(self) -> AsyncIterator[Status]:
@@ -171,8 +172,8 @@ class Moonraker:
             rest = self._open_rest()
             if await self._had(rest, token):
                 return
-            await self._must_be_idle(rest)
-            path = await self._upload(rest, program, token)
+            await self._must_be_idle()
+            path = await upload(rest, program, token)
             await self._must_be_free(rest)
             if stops != self._stops:
                 raise DeviceRefused("stopped while its program was still on its way")
@@ -181,7 +182,7 @@ class Moonraker:
             await self._begin(rest, path, token)
             if stops != self._stops:
                 await self._take_back(rest)
-            await self._tidy(rest, keep=path)
+            await tidy(rest, name=self.name, keep=path)
 
     async def _take_back(self, rest: Rest) -> None:
         """A stop found nothing to stop, because it overtook the command to begin."""
@@ -204,9 +205,9 @@ class Moonraker:
         rest = self._open_rest()
         starting = (
             self._starting.locked()
-        )  # then there is perhaps nothing to cancel yet, and `start` sees the count
+        )  # then there may be nothing to cancel yet, and `start` sees the count
         if self._seen.state not in wire.MOVING:
-            await self._look(rest)
+            await self._look()
         if self._seen.state in wire.MOVING:
             await rest.cancel()
             self._want_look()
@@ -233,11 +234,11 @@ class Moonraker:
     async def _stands_in(self, wanted: DeviceState, *, already: DeviceState) -> bool:
         """Klipper answers pause and resume with 200 and "ok" whatever it does (measured), so we look before.
 
-        Worse, a pause of an idle Klipper is remembered, and a resume of a finished print can begin it again.
+        Worse, an idle Klipper remembers that it was told to pause.
         """
-        rest = self._open_rest()
+        self._open_rest()  # raises without a link
         if self._seen.state is not wanted:
-            await self._look(rest)
+            await self._look()
         if self._seen.state is wanted:
             return True
         if self._seen.state is already:
@@ -301,7 +302,8 @@ class Moonraker:
                 if doubtful:
                     self._want_look()
             case "notify_klippy_ready" | "notify_klippy_disconnected":
-                self._sensors = self._ready_since = None  # subscriptions die with Klipper
+                self._unsubscribed()
+                self._ready_since = None
                 self._lives += 1
                 self._spoken += 1
                 self._want_look()
@@ -309,23 +311,30 @@ class Moonraker:
                 self._want_look()
             case _ if said.error is not None:
                 log.warning("%s: no subscription: %s", self.name, plain(said.error.message))
-                self._sensors = None
+                self._unsubscribed()
 
-    async def _keep_looking(self, rest: Rest) -> None:
+    def _unsubscribed(self) -> None:
+        if self._asking is not None:
+            self._asking.unsubscribed()
+
+    async def _keep_looking(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._look_s):
                     await self._look_wanted.wait()
             self._look_wanted.clear()
-            await self._look(rest)
+            await self._look()
 
-    async def _look(self, rest: Rest) -> Look:
+    async def _look(self) -> Look:
         """Ask what is. An answer that was overtaken, by a restart of Klipper, a start of ours or a later look, is
         thrown away: one from before a start would show a machine that stands still and knows nothing of the run."""
+        asking = self._asking
+        if asking is None:
+            raise LinkLost(f"{self.name} is not open")
         for _ in range(_LOOK_TRIES):
             self._looks += 1
             number, spoken = self._looks, self._spoken
-            look = await self._asked(rest)
+            look = await asking.ask(self._seen)
             if number < self._looked:
                 return look
             if spoken == self._spoken:
@@ -336,44 +345,6 @@ class Moonraker:
                 return look
         self._want_look()
         return look
-
-    async def _asked(self, rest: Rest) -> Look:
-        try:
-            picture = await self._picture(rest)
-        except DeviceRefused:
-            return await self._asked_moonraker(rest)
-        known = picture.klippy == wire.READY or picture.klippy in wire.HALTED
-        return Look(
-            klippy=picture.klippy,
-            message=picture.klippy_message,
-            picture=picture if known else None,
-            jobs=await self._jobs(rest, picture),
-        )
-
-    async def _asked_moonraker(self, rest: Rest) -> Look:
-        """Klipper's host does not answer; why, Moonraker knows."""
-        server = await rest.server()
-        message = "its host program is not running"
-        if server.klippy_connected:
-            try:
-                message = (await rest.printer()).state_message
-            except DeviceRefused as away:
-                message = str(away)
-        # one that is there again, a moment later, has not been asked yet
-        klippy = wire.STARTUP if server.klippy_state == wire.READY else server.klippy_state
-        return Look(klippy=klippy, message=message, jobs=await self._jobs(rest, None))
-
-    async def _picture(self, rest: Rest) -> wire.Picture:
-        asked = self._sensors or ()
-        picture = await rest.objects(asked)
-        if picture.sensors != self._sensors and self._socket is not None:
-            self._sensors = picture.sensors
-            await push.subscribe(self._socket, picture.sensors)
-        return picture if picture.sensors == asked else await rest.objects(picture.sensors)
-
-    async def _jobs(self, rest: Rest, picture: wire.Picture | None) -> list[wire.Job]:
-        rows = follow.wants_history(self._seen, picture)
-        return await rest.history(rows) if rows else []
 
     def _note_ready(self, klippy: str) -> None:
         if klippy != wire.READY:
@@ -424,7 +395,7 @@ class Moonraker:
         run = self._seen.run
         if run is not None and run.token == token:
             return True
-        if await self._on_machine(rest, token):
+        if await self._on_machine(token):
             return True
         path = wire.program_path(token)
         row = follow.row_of(path, await rest.history(_REMEMBERED_JOBS))
@@ -442,8 +413,8 @@ class Moonraker:
         self._see(replace(self._seen, run=follow.Run(token=token, path=path).ended(Outcome.DONE)))
         return True
 
-    async def _on_machine(self, rest: Rest, token: str) -> bool:
-        look = await self._look(rest)
+    async def _on_machine(self, token: str) -> bool:
+        look = await self._look()
         run = self._seen.run
         return (run is not None and run.token == token) or wire.token_of(look.loaded) == token
 
@@ -453,14 +424,14 @@ class Moonraker:
             await rest.must_be_free()
         except DeviceTimeout:
             raise DeviceRefused("the printer cannot start now: Klipper is busy with other commands") from None
-        await self._look(rest)
-        await self._must_be_idle(rest)
+        await self._look()
+        await self._must_be_idle()
 
-    async def _must_be_idle(self, rest: Rest) -> None:
+    async def _must_be_idle(self) -> None:
         """By the look before. Klipper would take a start while paused, and drop what it had (measured)."""
         while (rest_s := self._unsettled_s()) > 0:
             await asyncio.sleep(rest_s)
-            await self._look(rest)
+            await self._look()
         if self._seen.state is not DeviceState.IDLE:
             raise DeviceRefused(f"the printer cannot start now: {self._seen.message or self._seen.state}")
 
@@ -470,58 +441,27 @@ class Moonraker:
             return 0.0
         return self._ready_since + self._settle_s - asyncio.get_running_loop().time()
 
-    async def _upload(self, rest: Rest, program: Path, token: str) -> str:
-        name = wire.program_name(token)
-        try:
-            item = await rest.upload(program, name)
-        except DeviceTimeout:
-            raise
-        except LinkLost:  # the answer perhaps, but not the file
-            found = next((f for f in await rest.files() if f.filename == name), None)
-            if found is None:
-                raise
-            item = wire.UploadedItem(path=f"{wire.FOLDER}/{name}", size=found.size)
-        if wire.token_of(item.path) != token:
-            raise DeviceRefused(
-                f"Moonraker put the upload at {plain(item.path)}, where it cannot be followed"
-            )
-        size = program.stat().st_size
-        if item.size is not None and item.size != size:
-            raise LinkLost(f"the upload did not arrive whole ({size} bytes were sent)")
-        return item.path
-
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
         self._tried = (token, self._lives)
         try:
             await rest.begin(path)
         except DeviceRefused:
-            if await self._on_machine(rest, token):  # a racing try of the same run won
+            if await self._on_machine(token):  # a racing try of the same run won
                 return
             raise
         except LinkLost:
             self._spoken += 1
             # The answer is lost, the command perhaps not: what counts is what the machine does.
             for _ in range(_LOOK_TRIES):
-                if await self._on_machine(rest, token):
+                if await self._on_machine(token):
                     self._began = token
                     return
                 await asyncio.sleep(self._answer_s / 10)
             raise
         self._began = token
         self._spoken += 1
-        if not await self._on_machine(rest, token):
+        if not await self._on_machine(token):
             raise DeviceRefused("Klipper took the start, but nothing began")
-
-    async def _tidy(self, rest: Rest, *, keep: str) -> None:
-        """Old uploads of ours go, oldest first; a failure here is no failure of the start."""
-        try:
-            ours = [f for f in await rest.files() if wire.token_of(f"{wire.FOLDER}/{f.filename}")]
-            ours = [f for f in ours if f"{wire.FOLDER}/{f.filename}" != keep]
-            ours.sort(key=lambda f: f.modified, reverse=True)
-            for old in ours[_KEPT_UPLOADS:][-_TIDIED_AT_ONCE:]:
-                await rest.delete(old.filename)
-        except DeviceError as error:
-            log.info("%s: old uploads were not tidied away: %s", self.name, error)
 
 
 def _first(params: Any) -> dict[str, Any]:

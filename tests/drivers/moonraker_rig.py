@@ -18,7 +18,7 @@ LONG = "G1 X1\n" * 6000
 def driver(server: MockMoonraker, **options: Any) -> Moonraker:
     settings: dict[str, Any] = {
         "api_key": server.api_key,
-        "answer_s": 2.0,
+        "answer_s": 6.0,  # no test waits so long, but a busy computer may
         "look_s": 0.5,
         "safe_s": 5.0,
         "settle_s": 0.0,
