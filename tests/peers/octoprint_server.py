@@ -149,7 +149,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _write_base_folder(folder: Path, *, port: int, api_key: str, ambient_c: float) -> None:
+def _write_base_folder(
+    folder: Path, *, port: int, api_key: str, ambient_c: float, serial_port: str = "VIRTUAL"
+) -> None:
     off = {"enabled": False}
     config = {
         "server": {
@@ -161,7 +163,15 @@ def _write_base_folder(folder: Path, *, port: int, api_key: str, ambient_c: floa
             "pluginBlacklist": off,
             "pythonEolCheck": off,
         },
-        "serial": {"port": "VIRTUAL", "baudrate": 115200, "autoconnect": True},
+        "serial": {
+            "port": serial_port,
+            "baudrate": 115200,
+            "autoconnect": True,
+            # Of itself it looks for ttyUSB and ttyACM only.
+            "additionalPorts": [] if serial_port == "VIRTUAL" else [serial_port],
+            # Its own are 30 s and 3 s; an ok that was lost is noticed by them.
+            "timeout": {"communication": 30.0 if serial_port == "VIRTUAL" else 3.0, "communicationBusy": 3.0},
+        },
         "plugins": {
             "virtual_printer": {"enabled": True, "simulated_errors": [], "ambientTemperature": ambient_c},
             "_disabled": _SILENCED,
@@ -183,13 +193,13 @@ def _write_base_folder(folder: Path, *, port: int, api_key: str, ambient_c: floa
 
 
 @contextmanager
-def serve(folder: Path, *, ambient_c: float = 21.3) -> Iterator[Server]:
-    """A running OctoPrint in `folder`, stopped at the end of the block.
+def serve(folder: Path, *, ambient_c: float = 21.3, serial_port: str = "VIRTUAL") -> Iterator[Server]:
+    """A running OctoPrint in `folder`, stopped at the end of the block. `serial_port`: another printer's than its own.
 
     In an ambient temperature above a file's targets its waits for heat end at once.
     """
     port, api_key = _free_port(), secrets.token_hex(16)
-    _write_base_folder(folder, port=port, api_key=api_key, ambient_c=ambient_c)
+    _write_base_folder(folder, port=port, api_key=api_key, ambient_c=ambient_c, serial_port=serial_port)
     server = Server(url=f"http://127.0.0.1:{port}", api_key=api_key, folder=folder, port=port)
     server.start()
     try:
