@@ -278,7 +278,7 @@ async def _run(folder: Path, fleet: Fleet, wire: Wire) -> tuple[dict[str, float]
                 stops["pages loaded, database stopped"] = [
                     await stop(fleet, wire, hosts, index) for index in range(STOPS)
                 ]
-        figures["answers"] = 0.0
+
         print(f"pages were answered: {said[0]}; with the database stopped: {said_too[0]}")
         return figures, stops
     finally:
