@@ -25,7 +25,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The last program given to the machine. `ended_at` None: it runs, or the host died over it.
 
     `outcome` None with `ended_at` set: interrupted, nobody knows how far the part got. `safe` is
-    "confirmed" or "not_confirmed" once the guardian or the next host has switched the heaters off after
+    "confirmed" or "not_confirmed" once the guardian or the next host has made the machine safe after
     an interruption; `settled` once a host has done so.
     """
 

@@ -143,11 +143,11 @@ class Keeper:
         return identity
 
     def _with_guardian(self, identity: Identity) -> Identity:
-        """Whether somebody can switch the heaters off if this host dies is part of what the machine can do."""
+        """Whether somebody can switch heat or beam off if this host dies is part of what the machine can do."""
         held = self._guard.holds
         if not held:
             log.error(
-                "%s: NO GUARDIAN on %s: if this host dies nobody can switch the heaters off",
+                "%s: NO GUARDIAN on %s: if this host dies nobody can switch heat or beam off",
                 self.device.name,
                 self._port,
             )
@@ -228,12 +228,12 @@ class Keeper:
         safety = await self._safely()
         entry = self._journal.entry
         if entry is None:
-            log.warning("damaged journal: a program may have been running; heaters off: %s", safety.value)
+            log.warning("damaged journal: a program may have been running; made safe: %s", safety.value)
             self._note(None, durable=True)
             self._journal.damaged = False  # even when the disk took no new one: the machine has been seen to
             return
-        log.warning("%s was interrupted; heaters off: %s", entry.token, safety.value)
-        note = "interrupted" if safety is Safety.CONFIRMED else "interrupted; heaters off was NOT confirmed"
+        log.warning("%s was interrupted; made safe: %s", entry.token, safety.value)
+        note = "interrupted" if safety is Safety.CONFIRMED else "interrupted; heat or beam off was NOT confirmed"
         self._note(
             msgspec.structs.replace(
                 entry,
