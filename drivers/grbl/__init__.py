@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -144,6 +145,13 @@ class Grbl:
     async def start(self, program: Path, token: str) -> None:
         """Reads the whole file, then has the machine try it in check mode. Raises DeviceRefused with the first
         line that will not do, or when the machine is not free, or when a stop came before it had begun."""
+        await self._start(program, token, None)
+
+    async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+        """As `start`; the clock is asked again when all is checked, which takes half a minute for a long program."""
+        await self._start(program, token, deadline)
+
+    async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
         worker = self._opened()
         stops = self._stops
         self._reading += 1
@@ -159,7 +167,7 @@ class Grbl:
             raise DeviceRefused(f"line {step.line} ({shown}) cannot be sent to this machine: {step.why}")
         if stops != self._stops:
             raise DeviceRefused(f"stopped before {token} had begun")
-        await self._await(worker, partial(worker.begin, token, program, findings))
+        await self._await(worker, partial(worker.begin, token, program, findings, deadline))
 
     async def pause(self) -> None:
         """Returns when the head stands still. Raises DeviceRefused when nothing runs or it does not stop."""

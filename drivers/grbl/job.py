@@ -99,6 +99,11 @@ def look(report: Report | None, alarm: int, *, program: bool, ours: bool) -> tup
     if state is State.HOLD:
         if part:
             return DeviceState.RUNNING, "slowing down to a hold"
+        if report.beam:
+            return (
+                DeviceState.PAUSED,
+                "on hold, but the machine tells of a beam: look at it, and stop it if it burns",
+            )
         return DeviceState.PAUSED, "" if ours else "on hold at the machine; press resume to go on"
     if program or state in (State.RUN, State.JOG, State.HOME):
         return DeviceState.RUNNING, ""

@@ -63,9 +63,20 @@ CRITICAL: Final = frozenset({1, 2})
 UNLOCK: Final = "look at the machine, then home it ($H) or unlock it ($X) there"
 
 
+_TOO_LARGE: Final = (
+    "nothing moved: place the program within the machine's travel, or make it smaller, and unlock the machine "
+    "($X) before the next try"
+)
+
+
 def error(number: int) -> str:
     return f"error {number}: {ERRORS.get(number, 'not in the list of GRBL 1.1')}"
 
 
 def alarm(number: int) -> str:
     return f"alarm {number}: {ALARMS.get(number, 'not in the list of GRBL 1.1')}"
+
+
+def trial_advice(number: int) -> str:
+    """What a person does about an alarm in check mode, where nothing moved."""
+    return _TOO_LARGE if number == 2 else UNLOCK

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from drivers.grbl import meanings, words
@@ -35,7 +36,7 @@ class Trial:
     """Owned by the worker thread. `answer` is the start's: done when the program has begun, or is refused.
 
     `verdict` is None until it is known, "" when the program may begin, else why it may not. `until`, on the
-    monotonic clock: reading stops there, and what is left goes untried.
+    monotonic clock: reading stops there, and what is left goes untried. `deadline`, on the lab's: after it nothing begins.
     """
 
     token: str
@@ -49,6 +50,7 @@ class Trial:
     send: Callable[[Sent], None]
     ask: Callable[[], None]
     reset: Callable[[], None]
+    deadline: datetime | None = None
     stage: Stage = Stage.ASKING
     late_at: float = 0.0  # when this stage has taken too long
     verdict: str | None = None
@@ -113,7 +115,7 @@ class Trial:
         """A move beyond the travel is an alarm even in check mode; it is about the oldest line on its way."""
         sent = next(iter(self.talk.flying), None)
         where = f"line {sent.line} ({words.plain(sent.command)}): " if sent and sent.line else ""
-        self._refuse(f"{where}{meanings.alarm(number)}; {meanings.UNLOCK}")
+        self._refuse(f"{where}{meanings.alarm(number)}; {meanings.trial_advice(number)}")
         self._leave(now)
 
     def hear_banner(self, now: float) -> None:
@@ -163,6 +165,12 @@ class Trial:
     def close(self) -> None:
         """Of the program only what was tried; the other half goes on with the job."""
         self.read.close()
+
+    def too_late(self, now: datetime) -> str:
+        """Why it may not begin any more, by the lab's clock; "" when it may."""
+        if self.deadline is None or now < self.deadline:
+            return ""
+        return f"the start of {self.token} came after its deadline and was dropped"
 
     def _refuse(self, why: str) -> None:
         self._refused = self._refused or why

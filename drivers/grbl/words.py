@@ -104,7 +104,12 @@ class Report:
     @property
     def beam(self) -> bool:
         """The beam's output is on, as far as this report speaks of it."""
-        return bool(self.power) or bool({"S", "C"} & set(self.accessories or ""))
+        return bool(self.power) or self.output_on
+
+    @property
+    def output_on(self) -> bool:
+        """The output itself is read as on; `power` is only what was last asked for, in some builds."""
+        return bool({"S", "C"} & set(self.accessories or ""))
 
 
 _STATE = re.compile(rb"<([A-Za-z]+)(?::(\d))?(?=[|>])")

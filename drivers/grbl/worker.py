@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,7 @@ Journal = Callable[[int, int], None]
 _CLOSING = (b"M5", b"G4 P0.01")  # the wait is acknowledged only when all moves before it are made
 _DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
 _SLOWEST = 10  # a feed override goes down to a tenth
+_DARK_S = 0.5  # a held GRBL in laser mode switches its beam off at once; one report may be from before
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Worker(PortThread):
         self._pace = Pace()
         self._report: Report | None = None
         self._idle_at = 0.0  # since when every report has said Idle; 0 when the last did not
+        self._held_at = 0.0  # since when every report has said that it is held and stands still
         self._alarm = 0
         self._step: Step | None = None  # the program's next line, read and not sent yet
         self._closings: deque[bytes] = deque()
@@ -121,11 +124,9 @@ class Worker(PortThread):
             return DeviceState.RUNNING, "stopping"  # how it ends is not known before the stop is read back
         if self._stopping is not None:
             return state, message or "stopping"
-        if self._trial is not None:
-            return (
-                DeviceState.IDLE,
-                f"checking the program: {self._trial.tried} of {self._trial.commands} lines",
-            )
+        trial = self._trial  # asked once: the thread may drop it while we speak of it
+        if trial is not None:
+            return DeviceState.IDLE, f"checking the program: {trial.tried} of {trial.commands} lines"
         if state is DeviceState.IDLE and not message and self._setup.laser_mode is False:
             message = "laser mode is off ($32=0): no program with a beam is taken; set $32=1 on the machine"
         return state, message
@@ -348,8 +349,9 @@ class Worker(PortThread):
             self._trial.hear_report(report, self._alarm, now)
             self._settle_trial()
         self._settle_waits(report)
+        self._held_at = (self._held_at or now) if report.held and report.still else 0.0
         if self.job is not None and self.job.streaming:
-            self._see_program(self.job, report)
+            self._see_program(self.job, report, now)
         if not self._asked_setup and report.state is State.IDLE and not self._talk.flying:
             self._asked_setup = True
             self._send(Sent(command=b"$I", origin=Origin.OURS))
@@ -357,13 +359,16 @@ class Worker(PortThread):
         if before is None or (before.state, before.part) != (report.state, report.part):
             self._tell()
 
-    def _see_program(self, job: Job, report: Report) -> None:
+    def _see_program(self, job: Job, report: Report, now: float) -> None:
         sent_all = job.phase is Phase.CLOSING and not self._closings and not self._talk.flying
         if sent_all and report.state is State.IDLE:
             self._over(Outcome.DONE)
         elif report.state in (State.ALARM, State.SLEEP):  # the line that told why was lost
             why = meanings.alarm(self._alarm) if self._alarm else f"the machine says {report.state.value}"
             self._halt(Outcome.FAILED, why, first=Leg.RESETTING)
+        elif report.output_on and self._held_at and now - self._held_at > _DARK_S:
+            # Whether a hold darkens the beam is an option of the firmware's build; one that burns on makes a fire.
+            self._halt(Outcome.FAILED, "the beam stayed on while the head stood still", first=Leg.RESETTING)
 
     def _settle_waits(self, report: Report) -> None:
         if self._pausing is not None:
@@ -450,8 +455,8 @@ class Worker(PortThread):
         trial = self._trial
         if trial is None or trial.verdict is None:
             return
-        if trial.verdict:
-            self._drop(trial, DeviceRefused(trial.verdict))
+        if why := trial.verdict or trial.too_late(self._clock.now()):
+            self._drop(trial, DeviceRefused(why))
             if trial.stuck:
                 self._halt(Outcome.FAILED, "", first=Leg.RESETTING)
             return
@@ -544,7 +549,9 @@ class Worker(PortThread):
 
     # -- orders, all run in this thread --------------------------------------------------------------------
 
-    def begin(self, token: str, path: Path, findings: Findings) -> Future[None]:
+    def begin(
+        self, token: str, path: Path, findings: Findings, deadline: datetime | None = None
+    ) -> Future[None]:
         """Check mode first; the future is done when the program runs. Raises DeviceRefused."""
         answer: Future[None] = promise()
         if self.job is not None and self.job.token == token:
@@ -566,6 +573,7 @@ class Worker(PortThread):
             commands=findings.commands,
             answer=answer,
             until=now + self._limits.check_s,
+            deadline=deadline,
             limits=self._limits,
             talk=self._talk,
             send=self._send,
@@ -598,14 +606,16 @@ class Worker(PortThread):
         if not job.streaming:
             raise DeviceRefused("the program is just ending")
         answer: Future[None] = promise()
-        if self._report is not None and self._report.held and self._report.still:
+        if self._resuming is not None:  # what we know of it may be from before it was let go
+            self._give_up_waiting("it was paused again")
+        elif self._report is not None and self._report.held and self._report.still:
             answer.set_result(None)
-        elif self._pausing is not None:
+            return answer
+        if self._pausing is not None:
             return self._pausing.answer
-        else:
-            self._write(HOLD)
-            self._held_by_us = True
-            self._pausing = _Wait(answer, time.monotonic() + self._limits.pause_s)
+        self._write(HOLD)
+        self._held_by_us = True
+        self._pausing = _Wait(answer, time.monotonic() + self._limits.pause_s)
         return answer
 
     def resume(self) -> Future[None]:
