@@ -353,6 +353,11 @@ class Link:
                 await self.device.close()
         except (DeviceError, OSError, TimeoutError) as error:
             log.debug("%s: close: %s", self.name, error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            log.exception("%s: the driver's close was cancelled from inside", self.name)
         except Exception:
             # As above: a mistake in closing must not end the watch, and the next open comes in any case.
             log.exception("%s: the driver failed to close", self.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -98,6 +98,7 @@ class Moonraker:
         self._spoken = 0  # counts Klipper's restarts and our starts; a look begun before is out of date
         self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
         self._stops = 0  # counts cancels: one that comes during an upload wins
+        self._safeties = 0  # counts those of them that also want the heaters off, read back
         self._began = ""  # the last token whose start Klipper has taken
         self._tried: tuple[str, int] = (
             "",
@@ -129,6 +130,7 @@ class Moonraker:
         return identity
 
     async def close(self) -> None:
+        self._lose(LinkLost("closed"))
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -140,7 +142,6 @@ class Moonraker:
         if rest is not None:
             await rest.close()
         self._asking = self._ready_since = None
-        self._lose(LinkLost("closed"))
 
     async def watch(self) -> AsyncIterator[Status]:
         last: Status | None = None
@@ -167,7 +168,7 @@ class Moonraker:
         await self._start(program, token, deadline)
 
     async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
-        stops = self._stops
+        stops, safeties = self._stops, self._safeties
         async with self._starting:
             rest = self._open_rest()
             if await self._had(rest, token):
@@ -179,25 +180,53 @@ class Moonraker:
                 raise DeviceRefused("stopped while its program was still on its way")
             if deadline is not None and self._clock.now() >= deadline:
                 raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
-            await self._begin(rest, path, token)
+            try:
+                await self._begin(rest, path, token)
+            except LinkLost:
+                if stops != self._stops:  # it may have begun all the same
+                    with contextlib.suppress(DeviceError):
+                        await self._take_back(rest, safely=safeties != self._safeties)
+                raise
             if stops != self._stops:
-                await self._take_back(rest)
+                await self._take_back(rest, safely=safeties != self._safeties)
             await tidy(rest, name=self.name, keep=path)
 
-    async def _take_back(self, rest: Rest) -> None:
-        """A stop found nothing to stop, because it overtook the command to begin."""
+    async def _take_back(self, rest: Rest, *, safely: bool) -> None:
+        """A stop found nothing to stop, because it overtook the command to begin. `safely`: it found the heaters
+        off, and the program's first lines may have switched them on since."""
+        if safely:
+            await self.make_safe()
+            return
         with contextlib.suppress(DeviceRefused):
-            await rest.cancel()
-        self._want_look()
+            await self._stop_print(rest)
 
     async def pause(self) -> None:
         if await self._stands_in(DeviceState.RUNNING, already=DeviceState.PAUSED):
-            await self._open_rest().pause()
-            self._want_look()
+            await self._told("pause", self._open_rest().pause())
 
     async def resume(self) -> None:
+        """Only to a Klipper that obeys at once: one that is busy would go on later, perhaps under somebody's hand."""
+        stops = self._stops
         if await self._stands_in(DeviceState.PAUSED, already=DeviceState.RUNNING):
-            await self._open_rest().resume()
+            rest = self._open_rest()
+            try:
+                await rest.must_be_free()
+            except DeviceTimeout:
+                raise DeviceRefused("Klipper is busy with other commands; press resume again later") from None
+            if stops != self._stops:
+                raise DeviceRefused("the machine was stopped meanwhile")
+            await self._told("resume", rest.resume())
+
+    async def _told(self, what: str, answer: Awaitable[None]) -> None:
+        """Klipper obeys when it is done with the command before, and then is not asked back by anybody."""
+        try:
+            await answer
+        except DeviceTimeout:
+            raise DeviceTimeout(
+                f"Klipper has not answered the {what} yet; if it waits for heat it will obey after that. "
+                "The stop does not wait"
+            ) from None
+        finally:
             self._want_look()
 
     async def cancel(self) -> None:
@@ -209,14 +238,23 @@ class Moonraker:
         if self._seen.state not in wire.MOVING:
             await self._look()
         if self._seen.state in wire.MOVING:
-            await rest.cancel()
-            self._want_look()
+            await self._stop_print(rest)
         elif not starting:
             raise DeviceRefused(f"nothing is printing that could be cancelled{self._why()}")
+
+    async def _stop_print(self, rest: Rest) -> None:
+        """Heaters too: Klipper's own CANCEL_PRINT leaves them on, until ten idle minutes are over, where no macro of
+        the owner's does more (klippy/extras/pause_resume.py and idle_timeout.py)."""
+        await self._told("cancel", rest.cancel())
+        try:
+            await rest.heaters_off()
+        except DeviceError as error:
+            log.warning("%s: cancelled, but its heaters may be on still: %s", self.name, error)
 
     async def make_safe(self) -> Safety:
         """Works on a closed or lost link too; opens a connection of its own for it."""
         self._stops += 1
+        self._safeties += 1
         rest = self._new_rest()
         try:
             async with asyncio.timeout(self._safe_s):
@@ -354,7 +392,8 @@ class Moonraker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that stopped listening, whatever the reason, ends the watch: silence must not look healthy."""
-        if task.cancelled():
+        if task.cancelled():  # by us, who have said so already; or by a mistake somewhere inside
+            self._lose(LinkLost("listening was broken off"))
             return
         error = task.exception()
         expected = isinstance(error, DeviceError | websockets.WebSocketException)
@@ -444,13 +483,15 @@ class Moonraker:
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
         self._tried = (token, self._lives)
         try:
-            await rest.begin(path)
+            try:
+                await rest.begin(path)
+            finally:
+                self._spoken += 1  # a look asked before, and answered after, knows nothing of this run
         except DeviceRefused:
             if await self._on_machine(token):  # a racing try of the same run won
                 return
             raise
         except LinkLost:
-            self._spoken += 1
             # The answer is lost, the command perhaps not: what counts is what the machine does.
             for _ in range(_LOOK_TRIES):
                 if await self._on_machine(token):
@@ -459,7 +500,6 @@ class Moonraker:
                 await asyncio.sleep(self._answer_s / 10)
             raise
         self._began = token
-        self._spoken += 1
         if not await self._on_machine(token):
             raise DeviceRefused("Klipper took the start, but nothing began")
 

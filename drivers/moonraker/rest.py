@@ -127,6 +127,9 @@ class Rest:
     async def script(self, line: str) -> None:
         await self._http.send("POST", f"/printer/gcode/script?script={quote(line, safe='')}")
 
+    async def heaters_off(self) -> None:
+        await self.script("TURN_OFF_HEATERS")
+
     async def emergency_stop(self) -> None:
         """Does not wait for its turn."""
         await self._http.send("POST", "/printer/emergency_stop")

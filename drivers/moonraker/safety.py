@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _ROUND_S: Final = 0.2
 _RETRY_S: Final = 0.05
-_OFF: Final = "TURN_OFF_HEATERS"
 
 
 async def make_safe(rest: Rest, *, name: str, moving: bool | None, soft_s: float) -> Safety:
@@ -64,7 +63,7 @@ async def _tell(rest: Rest, name: str, moving: bool) -> bool:
     try:
         if moving:
             await rest.cancel()
-        await rest.script(_OFF)
+        await rest.heaters_off()
     except Misfit:
         raise
     except DeviceError as error:

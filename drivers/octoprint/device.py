@@ -85,7 +85,9 @@ class OctoPrint:
         self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
         self._look_wanted = asyncio.Event()
         self._spoken = 0  # counts what we heard or commanded; a look begun before is out of date
+        self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
         self._stops = 0  # counts cancels: one that comes during an upload wins
+        self._safeties = 0  # counts those of them that also want the heaters off, read back
         self._began = ""  # the last token whose start OctoPrint has taken
         self._tried: tuple[str, int] = ("", 0)  # the last token whose start was sent, and over which link
         self._opened = 0  # counts links
@@ -118,6 +120,7 @@ class OctoPrint:
         )
 
     async def close(self) -> None:
+        self._lose(LinkLost("closed"))
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -128,7 +131,6 @@ class OctoPrint:
         rest, self._rest = self._rest, None
         if rest is not None:
             await rest.close()
-        self._lose(LinkLost("closed"))
 
     async def watch(self) -> AsyncIterator[Status]:
         last: Status | None = None
@@ -155,7 +157,7 @@ class OctoPrint:
         await self._start(program, token, deadline)
 
     async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
-        stops = self._stops
+        stops, safeties = self._stops, self._safeties
         async with self._starting:
             rest = self._open_rest()
             if await self._had(rest, token):
@@ -166,13 +168,23 @@ class OctoPrint:
                 raise DeviceRefused("stopped while its program was still on its way")
             if deadline is not None and self._clock.now() >= deadline:
                 raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
-            await self._begin(rest, path, token)
+            try:
+                await self._begin(rest, path, token)
+            except LinkLost:
+                if stops != self._stops:  # it may have begun all the same
+                    with contextlib.suppress(DeviceError):
+                        await self._take_back(rest, safely=safeties != self._safeties)
+                raise
             if stops != self._stops:
-                await self._take_back(rest)
+                await self._take_back(rest, safely=safeties != self._safeties)
             await uploads.tidy(rest, keep=path, name=self.name)
 
-    async def _take_back(self, rest: Rest) -> None:
-        """A stop found nothing to stop, because it overtook the command to begin."""
+    async def _take_back(self, rest: Rest, *, safely: bool) -> None:
+        """A stop found nothing to stop, because it overtook the command to begin. `safely`: it found the heaters
+        off, and the program's first lines may have switched them on since."""
+        if safely:
+            await self.make_safe()
+            return
         with contextlib.suppress(DeviceRefused):  # the stop came after all, or it has ended by itself
             await rest.cancel()
         self._want_look()
@@ -200,6 +212,7 @@ class OctoPrint:
     async def make_safe(self) -> Safety:
         """Works on a closed or lost link too; opens a connection of its own for it."""
         self._stops += 1
+        self._safeties += 1
         rest = self._new_rest()
         try:
             async with asyncio.timeout(self._safe_s):
@@ -286,12 +299,16 @@ class OctoPrint:
             await self._look(rest)
 
     async def _look(self, rest: Rest) -> None:
-        """Ask what is; an answer that was overtaken by an event is thrown away."""
+        """Ask what is; an answer that was overtaken, by an event, a start of ours or a later look, is thrown away."""
         for _ in range(_LOOK_TRIES):
-            spoken = self._spoken
+            self._looks += 1
+            number, spoken = self._looks, self._spoken
             job = await rest.job()
             prints = await self._prints(rest, job)
+            if number < self._looked:
+                return
             if spoken == self._spoken:
+                self._looked = number
                 self._at = self._clock.now()
                 self._see(follow.looked(self._seen, job, prints))
                 return
@@ -311,7 +328,8 @@ class OctoPrint:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that stopped listening, whatever the reason, ends the watch: silence must not look healthy."""
-        if task.cancelled():
+        if task.cancelled():  # by us, who have said so already; or by a mistake somewhere inside
+            self._lose(LinkLost("listening was broken off"))
             return
         error = task.exception()
         expected = isinstance(error, DeviceError | websockets.WebSocketException)
@@ -386,7 +404,10 @@ class OctoPrint:
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
         self._tried = (token, self._opened)
         try:
-            await rest.select_and_print(path)
+            try:
+                await rest.select_and_print(path)
+            finally:
+                self._spoken += 1  # a look asked before, and answered after, knows nothing of this run
         except DeviceRefused:
             if await self._on_machine(rest, token):  # a racing try of the same run won
                 return
@@ -400,7 +421,6 @@ class OctoPrint:
                 await asyncio.sleep(self._answer_s / 10)
             raise
         self._began = token
-        self._spoken += 1
         self._see(follow.begun(self._seen, token=token, path=path))
         # 204 is no proof: OctoPrint says it even where nothing happens (measured)
         if not await self._on_machine(rest, token):

@@ -15,25 +15,23 @@ from typing import Any, Final
 
 from drivers.octoprint import wire
 from drivers.octoprint.rest import Rest
-from fablab.device import DeviceRefused, Safety
+from fablab.device import DeviceRefused, DeviceTimeout, LinkLost, Safety
 
 _ROUND_S: Final = 0.5
+_AGAIN_S: Final = 0.2
+# So many answers lost in a row, or waited for in vain, and the wire is gone: a person must be told soon.
+_LOST: Final = 5
+_SILENT: Final = 2
 _TOOL = re.compile(r"tool([0-9]{1,2})")
 
 
 async def make_safe(rest: Rest) -> Safety:
     """Cancel, heaters off, and wait for the proof; the caller bounds the time. `DeviceError` if the wire fails."""
-    text = (await rest.job()).state
-    if wire.state_of(text) in wire.MOVING:
-        with suppress(DeviceRefused):  # it may have ended in this very moment
-            await rest.cancel()
-    elif text.startswith(("Offline", "Closed", "Error")):
-        # Heaters of a printer that was lost in a print stay on; only over a new connection can they be
-        # reached.
-        await rest.connect_printer()
     before: float | None = None
+    lost = 0
     while True:
         try:
+            await _stop(rest)
             printer = await rest.printer()
             reading = printer.temperature.history[-1] if printer.temperature.history else {}
             if before is None:
@@ -41,9 +39,27 @@ async def make_safe(rest: Rest) -> Safety:
             elif printer.state.text == "Operational" and _time(reading) > before and _all_off(reading):
                 return Safety.CONFIRMED
             await rest.commands(_off(reading))
+            lost = 0
         except DeviceRefused:
             before = None  # 409: not connected (any more, or not yet)
-        await asyncio.sleep(_ROUND_S)
+        except LinkLost as error:
+            lost += 1
+            if lost >= (_SILENT if isinstance(error, DeviceTimeout) else _LOST):
+                raise
+        await asyncio.sleep(_AGAIN_S if lost else _ROUND_S)
+
+
+async def _stop(rest: Rest) -> None:
+    """Asked in every round: a cancel may have been refused, or lost on its way."""
+    text = (await rest.job()).state
+    if wire.state_of(text) in wire.MOVING:
+        if text != "Cancelling":
+            with suppress(DeviceRefused):  # it may have ended in this very moment
+                await rest.cancel()
+    elif text.startswith(("Offline", "Closed", "Error")):
+        # Heaters of a printer that was lost in a print stay on; only over a new connection can they be
+        # reached.
+        await rest.connect_printer()
 
 
 def _off(reading: Mapping[str, Any]) -> list[str]:

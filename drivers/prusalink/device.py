@@ -98,7 +98,9 @@ class PrusaLink:
         self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
         self._look_wanted = asyncio.Event()
         self._spoken = 0  # counts what we commanded; a look begun before is out of date
+        self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
         self._stops = 0  # counts cancels: one that comes during an upload wins
+        self._safeties = 0  # counts those of them that also want the heaters off, read back
         self._fresh = ""  # the token that was new to the machine when we first had it
         self._sent = ""  # the last token whose start went out, answered or not
         self._starting = asyncio.Lock()
@@ -120,6 +122,7 @@ class PrusaLink:
         return identity
 
     async def close(self) -> None:
+        self._lose(LinkLost("closed"))
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -127,7 +130,6 @@ class PrusaLink:
         rest, self._rest = self._rest, None
         if rest is not None:
             await rest.close()
-        self._lose(LinkLost("closed"))
 
     async def watch(self) -> AsyncIterator[Status]:
         last: Status | None = None
@@ -154,7 +156,7 @@ class PrusaLink:
         await self._start(program, token, deadline)
 
     async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
-        stops = self._stops
+        stops, safeties = self._stops, self._safeties
 
         def may_go() -> None:
             if stops != self._stops:
@@ -170,13 +172,23 @@ class PrusaLink:
                 return
             steering.must_be_free(await rest.status())
             await self._upload(rest, program, place)
-            await self._begin(rest, place, token, may_go)
+            try:
+                await self._begin(rest, place, token, may_go)
+            except LinkLost:
+                if stops != self._stops:  # it may have begun all the same
+                    with contextlib.suppress(DeviceError):
+                        await self._take_back(rest, safely=safeties != self._safeties)
+                raise
             if stops != self._stops:
-                await self._take_back(rest)
+                await self._take_back(rest, safely=safeties != self._safeties)
             await self._tidy(rest, storage, keep=token)
 
-    async def _take_back(self, rest: Rest) -> None:
-        """A stop found nothing to stop, because it overtook the command to begin."""
+    async def _take_back(self, rest: Rest, *, safely: bool) -> None:
+        """A stop found nothing to stop, because it overtook the command to begin. `safely`: it found the heaters
+        off, and the program's first lines may have switched them on since."""
+        if safely:
+            await self.make_safe()
+            return
         with contextlib.suppress(DeviceRefused):  # the stop came after all, or it has ended by itself
             await self._stop_job(rest)
 
@@ -207,6 +219,7 @@ class PrusaLink:
     async def make_safe(self) -> Safety:
         """Works on a closed or lost link too; opens a connection of its own for it."""
         self._stops += 1
+        self._safeties += 1
         rest = self._new_rest()
         try:
             async with asyncio.timeout(self._safe_s):
@@ -274,11 +287,16 @@ class PrusaLink:
             await self._look(rest)
 
     async def _look(self, rest: Rest) -> None:
-        """Ask what is; a picture that does not fit together, or was overtaken by a command, is thrown away."""
+        """Ask what is; a picture that does not fit together, or was overtaken, by a command or by a later look, is
+        thrown away."""
         for _ in range(_LOOK_TRIES):
-            spoken = self._spoken
+            self._looks += 1
+            number, spoken = self._looks, self._spoken
             look = await self._picture(rest)
+            if number < self._looked:
+                return
             if look is not None and spoken == self._spoken:
+                self._looked = number
                 self._at = look.at
                 self._see(follow.looked(self._seen, look))
                 return
@@ -298,7 +316,8 @@ class PrusaLink:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that stopped looking, whatever the reason, ends the watch: silence must not look healthy."""
-        if task.cancelled():
+        if task.cancelled():  # by us, who have said so already; or by a mistake somewhere inside
+            self._lose(LinkLost("listening was broken off"))
             return
         error = task.exception()
         if not isinstance(error, DeviceError):
@@ -340,7 +359,9 @@ class PrusaLink:
         if self._knows(token) or await self._on_machine(rest, token):
             return True
         if token == self._sent:
-            raise DeviceRefused("this run had begun before and was lost; it needs a new token")
+            raise DeviceRefused(
+                "a start of this run was sent before, and may have begun it; it needs a new token"
+            )
         if token != self._fresh and await rest.file(place) is not None:
             raise DeviceRefused("this run's program was on the printer before; it needs a new token")
         self._fresh = token
@@ -371,7 +392,10 @@ class PrusaLink:
             may_go()
             self._sent = token
             try:
-                await rest.start(place)
+                try:
+                    await rest.start(place)
+                finally:
+                    self._spoken += 1  # a look asked before, and answered after, knows nothing of this run
             except DeviceRefused as error:
                 self._sent = ""
                 if await self._on_machine(rest, token):  # a racing try of the same run won
@@ -392,7 +416,6 @@ class PrusaLink:
                     await asyncio.sleep(self._answer_s / 10)
                 raise
             break
-        self._spoken += 1
         self._see(follow.begun(self._seen, token=token))
         while not await self._on_machine(rest, token):  # a printer may think it over at its own screen first
             if self._time() >= until:

@@ -150,7 +150,8 @@ def _ended(seen: Seen, look: Look) -> Run | None:
 
 
 def _fresh(seen: Seen, look: Look) -> bool:
-    return seen.moved_at is not None and look.at - seen.moved_at <= _NOBODY_ELSE
+    # abs: the wall clock may be set back in between, and an end from another day is nobody's
+    return seen.moved_at is not None and abs(look.at - seen.moved_at) <= _NOBODY_ELSE
 
 
 def _message(look: Look, run: Run | None) -> str:

@@ -6,7 +6,8 @@ short: so a small request goes before each upload, and the body can be read agai
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -16,9 +17,12 @@ import msgspec
 
 from drivers.http import Http, NotThere
 from drivers.prusalink import wire
-from fablab.device import DeviceError, DeviceRefused, LinkLost, Misfit
+from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost, Misfit
 
 _PIECE_BYTES: Final = 65_536
+_LOOK_S: Final = 4.0
+_TRIES: Final = 3
+_AGAIN_S: Final = 0.02
 T = TypeVar("T")
 
 
@@ -45,6 +49,7 @@ class Rest:
         self, *, url: str, user: str, password: str, api_key: str, answer_s: float, upload_s: float
     ) -> None:
         self._upload_s = upload_s
+        self._look_s = min(answer_s, _LOOK_S)
         self._keyed = bool(api_key)
         self._http = Http(
             url=url,
@@ -66,15 +71,17 @@ class Rest:
         return await self._http.ask("GET", "/api/v1/info", wire.Info)
 
     async def status(self) -> wire.Status:
-        return await self._http.ask("GET", "/api/v1/status", wire.Status)
+        return await self._again(
+            lambda: self._http.ask("GET", "/api/v1/status", wire.Status, within_s=self._look_s)
+        )
 
     async def job(self) -> wire.Job | None:
-        return await self._if_any("/api/v1/job", wire.Job)
+        return await self._again(lambda: self._if_any("/api/v1/job", wire.Job))
 
     async def last_token(self) -> str | None:
         """The token of the file that was printed last, where the machine still says so."""
         try:
-            old = await self._if_any("/api/job", wire.OldJob)
+            old = await self._again(lambda: self._if_any("/api/job", wire.OldJob))
         except NotThere:
             return None
         return None if old is None else old.token
@@ -119,12 +126,32 @@ class Rest:
     async def heaters_off(self) -> None:
         """From before v1, and not in every printer: `NotThere`, or `DeviceRefused`, where it cannot be done."""
         nozzle = {"command": "target", "targets": {"tool0": 0}}
-        await self._http.send("POST", "/api/printer/tool", json=nozzle)
-        await self._http.send("POST", "/api/printer/bed", json={"command": "target", "target": 0})
+        bed = {"command": "target", "target": 0}
+        refused: DeviceRefused | None = None
+        for path, target in (("/api/printer/tool", nozzle), ("/api/printer/bed", bed)):
+            try:
+                await self._http.send("POST", path, json=target)
+            except DeviceRefused as error:
+                refused = error  # the other one may be taken all the same
+        if refused is not None:
+            raise refused
+
+    async def _again(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """A look changes nothing, so it is met by asking again: at once when an answer broke, and once when none
+        came. An end is told for 12 s (measured): one slow answer is not to cost it."""
+        left = _TRIES
+        while True:
+            try:
+                return await ask()
+            except LinkLost as error:
+                left -= 2 if isinstance(error, DeviceTimeout) else 1
+                if left <= 0:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
 
     async def _if_any(self, path: str, kind: type[T]) -> T | None:
         """None for 204, which has no body."""
-        body = await self._http.send("GET", path)
+        body = await self._http.send("GET", path, within_s=self._look_s)
         try:
             return msgspec.json.decode(body, type=kind) if body else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

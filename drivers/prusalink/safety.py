@@ -19,9 +19,10 @@ from typing import Final
 
 from drivers.prusalink import wire
 from drivers.prusalink.rest import Rest
-from fablab.device import DeviceRefused, DeviceState, Safety
+from fablab.device import DeviceRefused, DeviceState, DeviceTimeout, LinkLost, Safety
 
 _ROUND_S: Final = 0.25
+_LOST: Final = 5  # so many answers lost in a row and the wire is gone: a person must be told soon
 
 
 async def make_safe(rest: Rest, *, fresh_s: float) -> Safety:
@@ -31,16 +32,24 @@ async def make_safe(rest: Rest, *, fresh_s: float) -> Safety:
     """
     now = asyncio.get_running_loop().time
     cold_since: float | None = None
+    lost = 0
     while True:
-        status = await rest.status()
-        if not safe(status):
+        try:
+            status = await rest.status()
+            if not safe(status):
+                cold_since = None
+                await _stop(rest, status)
+            elif cold_since is None:
+                cold_since = now()
+                await _switch_off(rest)
+            elif now() - cold_since >= fresh_s:
+                return Safety.CONFIRMED
+            lost = 0
+        except LinkLost as error:
             cold_since = None
-            await _stop(rest, status)
-        elif cold_since is None:
-            cold_since = now()
-            await _switch_off(rest)
-        elif now() - cold_since >= fresh_s:
-            return Safety.CONFIRMED
+            lost += 1
+            if isinstance(error, DeviceTimeout) or lost >= _LOST:
+                raise
         await asyncio.sleep(min(_ROUND_S, fresh_s))
 
 
@@ -53,7 +62,7 @@ async def _stop(rest: Rest, status: wire.Status) -> None:
     if status.job is not None and status.job.id is not None:
         with suppress(DeviceRefused):  # it ended in this very moment, or is being stopped
             await rest.stop(status.job.id)
-    elif not status.printer.moves:
+    else:  # a machine that is BUSY names no job for a while; until then there are only its heaters
         await _switch_off(rest)
 
 
