@@ -22,7 +22,7 @@ from fablab.people.access import SignedIn
 from fablab.runs.models import LIVE, Run
 from scheduler.dispatch import Dispatcher
 from scheduler.intake import Intake
-from web import reads
+from web import cancelling, reads
 from web.api.answer import instant
 from web.api.schema import JobBrief, JobOut, job_brief, job_out, run_out
 from web.security import Access, Pace, Right
@@ -166,7 +166,7 @@ def cancel_job(
     words: NamedDependency[Words],
 ) -> JobOut:
     """Cancel it wherever it stands. A machine that runs is asked to stop; the job says so until it has."""
-    intake.cancel(signed_in.actor, job_id)
+    cancelling.cancel_job(intake, dispatcher, signed_in.actor, job_id)
     return _look(intake.database, dispatcher, signed_in.actor, job_id, words)
 
 

@@ -13,6 +13,7 @@ from fablab.claims.jobs import use
 from fablab.claims.jobs.models import Job, JobState
 from fablab.people.access import allows
 from fablab.reports import jobs as report
+from web.cancelling import cancel_job
 from web.pages import show_jobs
 from web.pages.drafts import draft_views
 from web.pages.model import DraftView, JobView
@@ -96,7 +97,7 @@ def _row(desk: Desk, job_id: str) -> Response[str]:
 async def cancel(request: AnyRequest, job_id: FromPath[str]) -> Response[str]:
     """Wherever it stands. A machine that runs is asked to stop; the job says so until it has."""
     desk = desk_of(request)
-    await in_thread(desk.intake.cancel, desk.actor, job_id)
+    await in_thread(cancel_job, desk.intake, desk.dispatcher, desk.actor, job_id)
     if not desk.is_fragment:
         return go(request, f"/jobs/{job_id}")
     return await in_thread(_row, desk, job_id)
