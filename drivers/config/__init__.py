@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Final, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,6 +38,7 @@ __all__ = [
     "ConfigError",
     "DeviceConfig",
     "GrblOptions",
+    "Loaded",
     "ManualOptions",
     "MarlinOptions",
     "MoonrakerOptions",
@@ -48,6 +49,7 @@ __all__ = [
     "Secret",
     "SerialOptions",
     "load",
+    "load_whole",
     "parse",
 ]
 
@@ -96,8 +98,20 @@ _MOCKED: Final = frozenset(KEYS) - {"manual"}
 _FAULT: Final = re.compile(r"[a-z0-9_]{1,40}(:[A-Za-z0-9_.]{1,40})?(@[0-9]{1,9})?")
 
 
+class Loaded(NamedTuple):
+    """Devices by name, in the file's order; `camera_hosts`, in small letters, are all that pictures may come from."""
+
+    devices: dict[str, DeviceConfig]
+    camera_hosts: frozenset[str]
+
+
 def load(path: Path, *, environ: Mapping[str, str] | None = None) -> dict[str, DeviceConfig]:
     """All devices of the file by name, in the file's order; raises `ConfigError`."""
+    return load_whole(path, environ=environ).devices
+
+
+def load_whole(path: Path, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """As `load`, with what stands beside the devices."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a symlinked file away from its secrets
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
@@ -109,11 +123,15 @@ def load(path: Path, *, environ: Mapping[str, str] | None = None) -> dict[str, D
         raise ConfigError(path, "", f"cannot be read ({error.strerror}); check its place and mode") from None
     except UnicodeDecodeError:
         raise ConfigError(path, "", "is not UTF-8 text; save it as UTF-8") from None
-    return parse(text, path, environ=environ)
+    return _parsed(text, path, environ)
 
 
 def parse(text: str, path: Path, *, environ: Mapping[str, str] | None = None) -> dict[str, DeviceConfig]:
     """As `load`, from text; `path` is named in errors and is where relative secret files are looked for."""
+    return _parsed(text, path, environ).devices
+
+
+def _parsed(text: str, path: Path, environ: Mapping[str, str] | None) -> Loaded:
     try:
         top = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -133,7 +151,7 @@ def parse(text: str, path: Path, *, environ: Mapping[str, str] | None = None) ->
         for name, table in tables.items()
     }
     _one_owner_per_port(devices, path)
-    return devices
+    return Loaded(devices=devices, camera_hosts=frozenset(host.strip("[]") for host in hosts))
 
 
 def _camera_hosts(table: object, path: Path) -> tuple[str, ...]:

@@ -19,8 +19,10 @@ from drivers.config import (
     PrusaLinkOptions,
     Secret,
     load,
+    load_whole,
     parse,
 )
+from drivers.config.own_keys import KEYS
 
 HERE = Path("/lab/devices.toml")
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,10 +188,14 @@ def test_the_example_file_is_valid_and_shows_every_driver(tmp_path: Path) -> Non
     live = load(ROOT / "devices.example.toml")
     assert {d.driver for d in live.values()} == {"marlin", "manual"}
     uncommented = "\n".join(line.removeprefix("# ") if _is_toml(line) else line for line in text.splitlines())
-    (tmp_path / "ender.key").write_text("KEY")
+    for secret in ("ender.key", "voron.key", "mk4.password"):
+        (tmp_path / secret).write_text("KEY")
     everything = parse(uncommented, tmp_path / "devices.toml")
-    assert {d.driver for d in everything.values()} == {"marlin", "octoprint", "manual"}
+    assert {d.driver for d in everything.values()} == set(KEYS)
     for key in (
+        "faults",
+        "camera",
+        "password_env",
         "port",
         "baud",
         "mock",
@@ -208,8 +214,15 @@ def test_the_example_file_is_valid_and_shows_every_driver(tmp_path: Path) -> Non
         assert key in text
 
 
+def test_the_hosts_of_cameras_are_told_in_small_letters_and_without_brackets(tmp_path: Path) -> None:
+    file = tmp_path / "devices.toml"
+    file.write_text('[cameras]\nhosts = ["OctoPi.local", "[::1]"]\n[devices.sewing]\ndriver = "manual"\n')
+    devices, hosts = load_whole(file)
+    assert (list(devices), hosts) == (["sewing"], {"octopi.local", "::1"})
+
+
 def _is_toml(line: str) -> bool:
-    if not line.startswith(("# [", "# driver =", "# url =", "# api_key_file =", "# serial_number =")):
+    if not re.match(r"# (\[devices\.|[a-z_]+ = )", line):
         return False
     tomllib.loads(line.removeprefix("# "))
     return True

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
-from drivers.config import ConfigError, DeviceConfig, NetworkOptions, SerialOptions, load
+from drivers.config import ConfigError, DeviceConfig, NetworkOptions, SerialOptions, load_whole
 from drivers.link import Link
 from drivers.registry import make
 from fablab.base.clock import Clock
@@ -89,8 +88,7 @@ class Devices:
         return linked is not None and now is not None and linked != now
 
     def _take(self, stamp: tuple[int, int] | None) -> None:
-        self._configs = load(self.file)
-        self._hosts = _camera_hosts(self.file)
+        self._configs, self._hosts = load_whole(self.file)
         self._stamp, self.problem = stamp, ""
 
     def _now(self) -> tuple[int, int] | None:
@@ -121,9 +119,3 @@ def _where(config: DeviceConfig) -> str:
     if isinstance(options, NetworkOptions) and options.url:
         return urlsplit(options.url).netloc.rpartition("@")[2]
     return ""
-
-
-def _camera_hosts(file: Path) -> frozenset[str]:
-    """As `drivers.config` has just checked them."""
-    found = tomllib.loads(file.read_text(encoding="utf-8")).get("cameras", {}).get("hosts", [])
-    return frozenset(str(host).lower().strip("[]") for host in found)
