@@ -54,6 +54,16 @@ PRUSALINK = found(kind=Kind.PRUSALINK, driver="prusalink", where="http://mk4.loc
 OCTOPRINT = found(kind=Kind.OCTOPRINT, driver="octoprint", where="http://octopi.local", name="ender")
 
 
+# -- run
+
+
+def test_a_machine_that_a_person_works_is_sent_nothing(tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").write_text('[devices.sewing]\ndriver = "manual"\n')
+    (tmp_path / "part.gcode").write_text("G28\n")
+    result = run(tmp_path, "run", str(tmp_path / "part.gcode"), "--machine", "sewing", "--bed-is-clear")
+    assert refused(result) == "a person works sewing; there is nothing to send to it"
+
+
 # -- scan
 
 

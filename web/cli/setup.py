@@ -122,7 +122,7 @@ def _founded(said: dict[str, Any], settings: Settings, data: Path | None) -> Non
     _say("")
     _say("Next:")
     steps = (
-        f"cp devices.example.toml {shlex.quote(str(settings.devices_file))}   # and keep what you have",
+        f"fablab devices scan --write{more}   # what is not found: by hand, from devices.example.toml",
         f"fablab devices probe{more}",
         f"fablab machine add Ada --device NAME --bed 250x210x210{more}   # NAME as in devices.toml",
         f"fablab spool add PLA-01 --material PLA --colour orange --grams 1000 --on Ada{more}",

@@ -45,16 +45,26 @@ def watch(names: tuple[str, ...], file: Path | None, data: Path | None, json_: b
 def run_program(
     program: Path, machine: str, bed_is_clear: bool, file: Path | None, data: Path | None, json_: bool
 ) -> None:
-    """Run PROGRAM on one machine without calendar or bill: for setting up and for repairs."""
+    """Run PROGRAM on one machine without calendar or bill: for setting up and for repairs.
+
+    Ctrl-C ends the watching, not the program: most machines go on by themselves.
+    """
+    (config,), folder = configs((machine,), file, data)
+    if config.driver == "manual":
+        raise CliError(f"a person works {machine}; there is nothing to send to it")
     if not bed_is_clear and (
         json_ or not click.confirm(f"Is the bed of {machine} clear, and the material in?")
     ):
         raise CliError("nothing was started: somebody has to look at the bed first (--bed-is-clear)")
-    (config,), folder = configs((machine,), file, data)
     said = asyncio.run(_run(config, folder, program.absolute(), json_))
-    put(said, json_=json_, lines=lambda: console.print(f"{machine}: {said['outcome']} {said['detail']}"))
+    put(said, json_=json_, lines=lambda: _ended(machine, said["outcome"], said["detail"]))
     if said["outcome"] != Outcome.DONE.value:
         raise click.exceptions.Exit(1)
+
+
+def _ended(machine: str, outcome: str, detail: str) -> None:
+    # What a machine says of itself may hold brackets: no markup, no wrapping.
+    console.print(f"{machine}: {outcome}" + (f": {detail}" if detail else ""), markup=False, soft_wrap=True)
 
 
 def _link(config: DeviceConfig, folder: Path) -> Link:
