@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ class PageLink:
 
     def show(self, state: DeviceState, progress: Progress | None = None, **heat_c: float) -> None:
         self.status = Status(at=self._lab.clock.now(), state=state, progress=progress, heat_c=heat_c)
+
+    def tell(self, message: str) -> None:
+        self.status = replace(self.status, message=message)
 
     def begin(self) -> None: ...
 

@@ -282,8 +282,11 @@ WRONG = (
     ({"bed_x": "0"}, "more than 0"),
     ({"nozzle": "40"}, "nozzle"),
     ({"driver": "marlin", "port": "COM3"}, "not an absolute path"),
-    ({"driver": "octoprint", "url": "octopi.local"}, "http(s)://HOST"),
-    ({"driver": "octoprint", "url": "http://octopi.local"}, "api_key"),
+    ({"driver": "grbl", "port": ""}, "on which port"),
+    ({"driver": "octoprint", "url": "octopi.local", "secret": "A" * 32}, "http(s)://HOST"),
+    ({"driver": "moonraker", "url": ""}, "at which address"),
+    ({"driver": "octoprint", "url": "http://octopi.local"}, "with a key only"),
+    ({"driver": "prusalink", "url": "http://mk4.local"}, "with a password only"),
 )
 
 

@@ -255,6 +255,37 @@ def test_a_machine_that_cannot_pause_is_offered_no_pause_and_refuses_it_in_a_cod
     assert "cancel" not in links["mk3"].sent
 
 
+def test_a_job_is_not_given_up_while_a_machine_has_it_that_only_a_person_can_end(
+    seat: Seat, lab: Lab
+) -> None:
+    desk, links = seat
+    job_id, _ = run_the_gear(seat, lab)
+    links["mk3"].capabilities = frozenset({Capability.START, Capability.SAFE_STOP})
+    desk.get("/jobs")
+    headers = {"X-CSRF-Token": desk.csrf}
+    answer = desk.client.delete(f"/api/jobs/{job_id}", headers=headers)
+    assert answer.status_code == 422
+    assert [refusal["code"] for refusal in answer.json()["refusals"]] == ["machine.cannot_cancel"]
+    assert desk.post(f"/jobs/{job_id}/cancel").status_code == 422
+    assert desk.client.get(f"/api/jobs/{job_id}").json()["state"] == "active"
+
+
+def test_what_a_paused_machine_waits_for_is_said_as_it_is_now_and_not_as_it_was(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    job_id, run_id = run_the_gear(seat, lab)
+    with lab.database.begin() as uow:
+        from fablab.runs import attempts
+
+        attempts.turn(uow, attempts.get(uow, run_id), "pause", "door open; close it and press resume")
+    progress = Progress(token=run_id, fraction=0.5, elapsed_s=990)
+    links["mk3"].show(DeviceState.PAUSED, progress)
+    links["mk3"].tell("door closed again; press resume to go on")
+    for path in (f"/jobs/{job_id}/live", f"/machines/{lab.resources['mk3']}/device"):
+        text = desk.fragment(path).text
+        assert "Door closed again" in text
+        assert "oor open" not in text
+
+
 def test_out_of_service_says_who_and_why_and_back_asks_for_the_bed(seat: Seat, lab: Lab) -> None:
     desk, _ = seat
     desk.sign_in("staff")

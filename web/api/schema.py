@@ -385,7 +385,7 @@ def run_out(run: Run, words: Words, status: Status | None = None) -> RunOut:
         elapsed_s=mine.elapsed_s if mine else run.elapsed_s,
         remaining_s=mine.remaining_s if mine else run.remaining_s,
         used_g=run.used_g,
-        detail=words.word("run_detail", run.detail),
+        detail=words.machine(run.detail),
     )
 
 

@@ -126,7 +126,7 @@ def progress(eyes: Eyes, run: Run, status: Status | None) -> ProgressView:
         elapsed_s=round(elapsed_s),
         remaining_s=None if remaining_s is None else round(remaining_s),
         ends_at=ends_at,
-        detail=told.detail if told is not None else "",
+        detail=eyes.words.machine(told.detail) if told is not None else "",
     )
 
 

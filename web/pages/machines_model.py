@@ -67,6 +67,7 @@ class DeviceCard:
     camera: CameraView | None = None
     fault: FaultView | None = None
     outage_note: str = ""
+    message: str = ""  # of a machine that is reached, and not as it should be
     stop: StopView | None = None
     test: TestView | None = None
     can: frozenset[Action] = frozenset()

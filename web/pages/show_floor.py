@@ -179,19 +179,21 @@ def run_view(eyes: Eyes, run: Run, link: MachineLink | None, number: int = 1) ->
         seen_at=said_at(eyes, link),
         progress=small.progress(eyes, run, status),
         temperatures=small.heat(status),
-        detail=_run_detail(eyes, run),
+        detail=_run_detail(eyes, run, status),
         can=run_actions(eyes, run, link),
     )
 
 
-def _run_detail(eyes: Eyes, run: Run) -> str:
+def _run_detail(eyes: Eyes, run: Run, status: Status | None) -> str:
     if run.cancel_asked_at is not None and run.ended_at is None:
         return eyes.gettext("It is being cancelled.")
     if run.unseen_since is not None and run.ended_at is None:
         return eyes.gettext(
             "The machine has not been heard since %(at)s.", at=eyes.words.clock(run.unseen_since)
         )
-    return eyes.words.word("run_detail", run.detail)
+    if run.ended_at is None and status is not None and small.own_progress(run, status) is not None:
+        return eyes.words.machine(status.message)  # what was written down is of the run's last turn
+    return eyes.words.machine(run.detail)
 
 
 def run_actions(eyes: Eyes, run: Run, link: MachineLink | None) -> frozenset[Action]:
@@ -288,7 +290,7 @@ def _message(eyes: Eyes, word: MachineWord, link: MachineLink | None) -> str:
         return eyes.words.say("machine.no_answer")
     if word is MachineWord.OFFLINE:
         return _why_away(eyes, link) if link.reason and eyes.operates else ""
-    return link.status.message
+    return eyes.words.machine(link.status.message)
 
 
 def _why_away(eyes: Eyes, link: MachineLink) -> str:

@@ -112,8 +112,13 @@ def read(form: Mapping[str, str], secret: str) -> Typed:
 
 
 def wish_of(typed: Typed, fleet: Fleet) -> Wish:
-    """What has to stand in devices.toml; only the fields that its kind has."""
+    """What has to stand in devices.toml; only the fields that its kind has. Raises `Invalid` where one is missing."""
     asks, values = typed.kind.asks, typed.values
+    for name, ask in (("port", Ask.PORT), ("url", Ask.URL)):
+        if ask in asks and not values.get(name):
+            raise Invalid(f"devices.no_{name}", field=name)
+    if Ask.SECRET in asks and not typed.secret:
+        raise Invalid(f"devices.no_{typed.kind.secret_is}", field="secret")
     baud = values.get("baud", "")
     return Wish(
         name=fleet.name_for(values.get("name", ""), typed.kind.driver),
@@ -237,7 +242,8 @@ def key_view(eyes: Eyes, key: KeyRequest | None) -> KeyView | None:
 def _where(eyes: Eyes, facts: DeviceFacts | None) -> str:
     if facts is None:
         return ""
-    return " · ".join(filter(None, (driver_title(eyes, facts.driver), facts.where)))
+    mock = eyes.gettext("pretended") if facts.is_mock else ""
+    return " · ".join(filter(None, (driver_title(eyes, facts.driver), mock, facts.where)))
 
 
 def _errors(eyes: Eyes, error: LabError | None) -> tuple[dict[str, str], str]:
@@ -246,7 +252,7 @@ def _errors(eyes: Eyes, error: LabError | None) -> tuple[dict[str, str], str]:
         return {}, ""
     name = error.field if isinstance(error, Invalid) and error.code == "machine.number" else None
     name = name or _FIELD_OF.get(error.code)
-    if name is None and isinstance(error, Invalid) and error.code == "devices.wrong":
+    if name is None and isinstance(error, Invalid) and error.code.startswith("devices."):
         name = error.field
     sentence = eyes.words.error(error)
     return ({name: sentence}, "") if name else ({}, sentence)

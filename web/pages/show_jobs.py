@@ -118,7 +118,7 @@ def note(eyes: Eyes, whole: JobWhole) -> str:
     if job.state is JobState.REJECTED:
         return job.note.rpartition("\n")[2]
     if job.state is JobState.FAILED and last is not None:
-        return eyes.words.word("run_detail", last.detail)
+        return eyes.words.machine(last.detail)
     return ""
 
 
@@ -209,7 +209,7 @@ def _run_events(eyes: Eyes, run: Run, number: int) -> list[EventView]:
     if run.ended_at is not None and run.state in _ENDINGS:
         sentence, kind = _ENDINGS[run.state]
         said = eyes.gettext(sentence, machine=machine)
-        detail = eyes.words.word("run_detail", run.detail)
+        detail = eyes.words.machine(run.detail)
         unhappy = run.state is not RunState.SUCCEEDED and detail
         found.append(EventView(at=run.ended_at, sentence=f"{said} {detail}" if unhappy else said, kind=kind))
     return found

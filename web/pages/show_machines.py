@@ -7,7 +7,6 @@ from typing import Any
 
 from fablab.device import Capability, LinkState
 from fablab.people.access import Right, allows
-from fablab.places.models import Resource
 from fablab.reports.floor import MachineNow
 from fablab.runs.models import Run
 from scheduler.dispatch import MachineLink
@@ -15,7 +14,7 @@ from web.fleet import KINDS, Check, DeviceFacts, Fleet
 from web.pages import show_floor
 from web.pages.eyes import Eyes, Stock
 from web.pages.machines_model import DeviceCard, FaultView, FleetView, TestView, TroubleView
-from web.pages.model import Action
+from web.pages.model import Action, MachineCard, MachineWord
 from web.pages.show_floor import Wires
 from web.trouble import trouble_of
 
@@ -47,8 +46,7 @@ def row_card(
     eyes: Eyes, row: MachineNow, fault: Run | None, wires: Wires, stock: Stock, fleet: Fleet
 ) -> DeviceCard:
     seen = show_floor.card(eyes, row, wires, stock)
-    resource, link = row.resource, wires.link(row.resource.id)
-    machine = resource.machine
+    link, machine = wires.link(row.resource.id), row.resource.machine
     assert machine is not None
     device = machine.device or ""
     facts = fleet.devices().get(device)
@@ -69,13 +67,14 @@ def row_card(
         said_at=seen.said_at,
         camera=seen.camera,
         outage_note=seen.outage_note,
+        message=_message(eyes, seen),
         stop=seen.stop,
         fault=_fault(eyes, fault),
         test=test_view(eyes, fleet.last_test(device)),
         can=can,
         may_manage=allows(eyes.actor, Right.MANAGE),
         **_of_file(eyes, facts),
-        **_of_link(eyes, resource, link),
+        **_of_link(eyes, facts, link),
     )
 
 
@@ -91,6 +90,13 @@ def loose_card(eyes: Eyes, facts: DeviceFacts, fleet: Fleet) -> DeviceCard:
     )
 
 
+def _message(eyes: Eyes, seen: MachineCard) -> str:
+    """Why a machine that is connected does not do what it should; of one that is not, its connection tells."""
+    if seen.word is MachineWord.FAULT:
+        return seen.message or eyes.gettext("The machine reports a fault.")
+    return seen.message if seen.word is MachineWord.PAUSED else ""
+
+
 def driver_title(eyes: Eyes, driver: str) -> str:
     """Firmware and programs have one name in all languages; a person has not."""
     return _TITLES.get(driver, driver) or eyes.gettext("A person works it")
@@ -102,11 +108,12 @@ def _of_file(eyes: Eyes, facts: DeviceFacts | None) -> dict[str, Any]:
     return {"driver": driver_title(eyes, facts.driver), "where": facts.where, "is_mock": facts.is_mock}
 
 
-def _of_link(eyes: Eyes, resource: Resource, link: MachineLink | None) -> dict[str, Any]:
+def _of_link(eyes: Eyes, facts: DeviceFacts | None, link: MachineLink | None) -> dict[str, Any]:
     if link is None:
         return {"trouble": TroubleView(sentence=eyes.words.say("machine.no_link"))}
     identity = link.identity
     online = link.state is LinkState.ONLINE
+    machine_answers = facts is None or bool(_TITLES.get(facts.driver))  # where a person does, nothing is read
     return {
         "link": link.state.value,
         "link_word": eyes.words.word("link_state", link.state),
@@ -114,8 +121,8 @@ def _of_link(eyes: Eyes, resource: Resource, link: MachineLink | None) -> dict[s
         "capabilities": tuple(
             eyes.words.word("capability", can) for can in Capability if can in link.capabilities
         ),
-        "firmware": identity.firmware if identity else "",
-        "answered_as": identity.model if identity else "",
+        "firmware": identity.firmware if identity and machine_answers else "",
+        "answered_as": identity.model if identity and machine_answers else "",
         "serial_number": identity.serial_number if identity else "",
     }
 
@@ -164,5 +171,5 @@ def _answered(check: Check) -> dict[str, str]:
 def _fault(eyes: Eyes, run: Run | None) -> FaultView | None:
     if run is None or run.ended_at is None:
         return None
-    said = eyes.words.word("run_detail", run.detail) or eyes.words.word("run_state", run.state)
+    said = eyes.words.machine(run.detail) or eyes.words.word("run_state", run.state)
     return FaultView(sentence=said, at=run.ended_at)

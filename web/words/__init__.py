@@ -22,6 +22,7 @@ from babel.messages.pofile import read_po
 
 from fablab.base.clock import Clock
 from fablab.base.errors import LabError, Refusal
+from web.words import machine
 from web.words.codes import NOTICES, REASONS, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
 from web.words.formats import NBSP, Formats
 
@@ -143,6 +144,11 @@ class Words:
         known = WORDS[kind].get(str(value))
         return self.gettext(known) if known else str(value)
 
+    def machine(self, said: str) -> str:
+        """What a machine or its driver says: the lab's own words translated, a firmware's as it said them."""
+        known = WORDS["run_detail"].get(said)
+        return self.gettext(known) if known else machine.sentence(said, self.gettext)
+
     def _fill(self, message: str, facts: Mapping[str, object] | None) -> str:
         ready = _Facts({name: self._fact(name, value) for name, value in (facts or {}).items()})
         return self.gettext(message) % ready
@@ -152,6 +158,8 @@ class Words:
             return "–"
         if name in _INSTANTS and isinstance(value, str):
             return self._instant(value)
+        if name == "said":
+            return machine.clauses(str(value), self.gettext)
         if name in ("reason", "why_code"):
             return self.gettext(SHORT.get(str(value), SHORT["unknown"]))
         if name in _ENUMS or (name == "machine" and str(value) in WORDS["technology"]):

@@ -164,6 +164,12 @@ SENTENCES: dict[str, str] = {
     "machine.number": _("This is no number."),
     "machine.alone": _("A machine may run alone for 0 to %(most)s hours."),
     "bed.not_confirmed": _("Somebody must confirm that the bed is clear."),
+    "devices.no_port": _("Say on which port it is, or search for it."),
+    "devices.no_url": _("Say at which address it is, or search for it."),
+    "devices.no_key": _("It is reached with a key only. Write it here, or ask OctoPrint for one."),
+    "devices.no_password": _(
+        "It is reached with a password only. The printer shows it in its network settings."
+    ),
     "devices.wrong": _("This cannot stand in devices.toml: %(said)s."),
     "devices.read_only": _("This server may not write %(file)s."),
     "devices.not_written": _("devices.toml could not be changed: %(said)s."),
@@ -529,6 +535,19 @@ WORDS: dict[str, dict[str, str]] = {
         "the host died; heaters off by the guardian: targets still set: no report came": _(
             "The program that drove this machine died, and the machine did not answer: "
             "nobody confirmed that it is cold."
+        ),
+        "the host died; beam off by the guardian: beam read back as off": _(
+            "The program that drove this machine died. The beam was switched off; the machine confirmed it."
+        ),
+        "the host died; beam off by the guardian: the beam is still on": _(
+            "The program that drove this machine died, and the beam is STILL ON: cut the power."
+        ),
+        "the host died; beam off by the guardian: the machine did not say that its beam is off": _(
+            "The program that drove this machine died: nobody confirmed that the beam is off."
+        ),
+        "the host died; beam off by the guardian: the port was closed at its other end": _(
+            "The program that drove this machine died, and the machine was gone: "
+            "nobody confirmed that the beam is off."
         ),
     },
     "why": {"outage": _("Out of service"), "other": _("Taken")},
