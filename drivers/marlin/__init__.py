@@ -173,10 +173,10 @@ class Marlin:
         try:
             worker = self._opened()
             worker.hurry()
-            answer: Future[Safety] = await asyncio.wait_for(
-                self._order(worker.make_safe), self._limits.safe_s
-            )
-            return await asyncio.wait_for(asyncio.wrap_future(answer), self._limits.safe_s + 2)
+            async with asyncio.timeout(self._limits.safe_s):
+                answer: Future[Safety] = await self._order(worker.make_safe)
+            async with asyncio.timeout(self._limits.safe_s + 2):
+                return await asyncio.wrap_future(answer)
         except (DeviceError, TimeoutError):
             return Safety.NOT_CONFIRMED
 
