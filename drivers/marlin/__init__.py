@@ -151,11 +151,7 @@ class Marlin:
     async def start(self, program: Path, token: str) -> None:
         """Raises DeviceRefused when a program runs, the machine has stopped, or the file cannot be read."""
         worker = self._opened()
-        try:
-            opened = Program(program)
-        except OSError as error:
-            raise DeviceRefused(f"the program cannot be read: {error.strerror}") from error
-        await self._order(partial(worker.begin, token, opened))
+        await self._order(partial(_begin, worker, token, program))
 
     async def pause(self) -> None:
         """No more lines are sent; moves already queued run out. Raises DeviceRefused when nothing runs."""
@@ -187,6 +183,15 @@ class Marlin:
 
     async def _order(self, act: Callable[[], T]) -> T:
         return await asyncio.wrap_future(self._opened().order(act))
+
+
+def _begin(worker: Worker, token: str, program: Path) -> None:
+    """In the worker's own thread: a file opened for a thread that has ended would stay open."""
+    try:
+        opened = Program(program)
+    except OSError as error:
+        raise DeviceRefused(f"the program cannot be read: {error.strerror}") from error
+    worker.begin(token, opened)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +22,7 @@ from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink, follow, wire
 from fablab.base.clock import FakeClock
 from fablab.device import Device, DeviceRefused, DeviceState, DeviceTimeout, LinkLost, Safety, Status
+from tests.drivers import marlin_rig
 from tests.drivers.doubles import NOON, PuppetDevice
 from tests.drivers.doubles import until as until_true
 
@@ -293,3 +295,13 @@ def test_no_driver_waits_in_the_way_that_loses_a_cancel() -> None:
     """asyncio.wait_for in Python 3.11 swallows a cancel that meets its answer, and a link would never close."""
     sources = (Path(__file__).parents[2] / "drivers").rglob("*.py")
     assert [path.name for path in sources if "asyncio.wait_for(" in path.read_text()] == []
+
+
+async def test_a_start_that_meets_a_lost_link_leaves_no_file_open(long: Path) -> None:
+    async with marlin_rig.connected() as (device, mock):
+        mock.inject("unplug:5")
+        with pytest.raises(LinkLost):
+            await some(device, 1000)
+        with pytest.raises(LinkLost):
+            await device.start(long, "r1")
+        gc.collect()  # a file that nobody closed is a warning here, and so a failure
