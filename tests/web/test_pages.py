@@ -270,6 +270,29 @@ def test_a_job_is_not_given_up_while_a_machine_has_it_that_only_a_person_can_end
     assert desk.client.get(f"/api/jobs/{job_id}").json()["state"] == "active"
 
 
+def test_a_machine_at_work_for_somebody_else_says_so_and_staff_read_what_it_is(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    links["mk3"].show(DeviceState.RUNNING)
+    links["mk3"].tell("prints vase.gcode, which the lab did not start")
+    card = f"/machines/{lab.resources['mk3']}/card"
+    desk.sign_in("staff")
+    assert "Prints vase.gcode, which the lab did not start." in desk.fragment(card).text
+    links["mk3"].tell("")
+    assert "something that the lab did not start" in desk.fragment(card).text
+
+
+def test_whoever_clears_a_bed_reads_why_the_run_failed(seat: Seat, lab: Lab) -> None:
+    desk, links = seat
+    _, run_id = run_the_gear(seat, lab)
+    with lab.database.begin() as uow:
+        from fablab.runs import attempts
+
+        attempts.turn(uow, attempts.get(uow, run_id), "fail", "the print failed")
+    links["mk3"].show(DeviceState.IDLE)
+    text = desk.fragment(f"/machines/{lab.resources['mk3']}/card").text
+    assert "has failed. Take off what is on the bed. The print failed." in text
+
+
 def test_what_a_paused_machine_waits_for_is_said_as_it_is_now_and_not_as_it_was(seat: Seat, lab: Lab) -> None:
     desk, links = seat
     job_id, run_id = run_the_gear(seat, lab)

@@ -157,7 +157,10 @@ def _left_on_bed(row: MachineNow, machine: Machine) -> Run | None:
 
 
 def _on_bed(eyes: Eyes, run: Run) -> str:
-    return eyes.gettext(_ON_BED[run.state], title=run.claim.title)
+    """What lies there; of what went wrong also why, for it decides what is looked at."""
+    said = eyes.gettext(_ON_BED[run.state], title=run.claim.title)
+    why = eyes.words.machine(run.detail) if run.state in (RunState.FAILED, RunState.INTERRUPTED) else ""
+    return f"{said} {why}" if why else said
 
 
 def said_at(eyes: Eyes, link: MachineLink | None) -> datetime | None:

@@ -465,7 +465,9 @@ WORDS: dict[str, dict[str, str]] = {
             "Add the account of the server to the group that owns the port (often “dialout”), then start it anew."
         ),
         "port_held": _("End the other program, or choose another port: a machine has one owner."),
-        "silent": _("Is the machine switched on? If it is, look at its cable, and at the speed of the port."),
+        "silent": _(
+            "Is the machine switched on? If it is, look at its cable or its network, and at the speed of a serial port."
+        ),
         "wrong_firmware": _("Choose the other kind of machine, or the right port."),
         "wrong_number": _("Are two cables swapped? If it is the right machine, correct its serial number."),
         "unknown_host": _("Check the name, or write the address in figures."),
