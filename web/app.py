@@ -64,8 +64,8 @@ GRACE_S = 2
 # Pages are made in threads, and every thread that computes may keep the loop, with its stops and its machines, from
 # the interpreter for a whole switch interval, each time the loop has touched a socket. With forty threads of 5 ms a
 # stop took seconds while people loaded pages (tests.bench.fleet). More threads would make no page any sooner.
-PAGE_THREADS = 4
-SWITCH_S = 0.001
+PAGE_THREADS = 2
+SWITCH_S = 0.0002
 # What was there once everything is loaded stays: to look through it all again for garbage, which making pages brings
 # about, stopped every thread for 0.3 to 1.1 s at a time.
 SETTLED_AFTER_S = 30.0

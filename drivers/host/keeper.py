@@ -20,6 +20,7 @@ from drivers.host.journal import Entry, Journal, Position
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import LockHeld, port_lock, take_lock
 from drivers.host.wire import Push
+from drivers.link import StartsBy
 from fablab.base.clock import Clock
 from fablab.device import (
     Device,
@@ -233,7 +234,9 @@ class Keeper:
             self._journal.damaged = False  # even when the disk took no new one: the machine has been seen to
             return
         log.warning("%s was interrupted; made safe: %s", entry.token, safety.value)
-        note = "interrupted" if safety is Safety.CONFIRMED else "interrupted; heat or beam off was NOT confirmed"
+        note = (
+            "interrupted" if safety is Safety.CONFIRMED else "interrupted; heat or beam off was NOT confirmed"
+        )
         self._note(
             msgspec.structs.replace(
                 entry,
@@ -355,12 +358,15 @@ class Keeper:
             )
             try:
                 self._position.begin(token)
-                self._journal.write(entry, durable=True)
+                # In a thread: a slow disk must not hold up a stop.
+                await asyncio.to_thread(self._journal.write, entry, durable=True)
             except OSError as error:
                 self._journal.entry = previous
                 raise DeviceRefused(f"the start cannot be written down: {error.strerror}") from None
             try:
-                await self.device.start(program, token)
+                if stops != self._stops:
+                    raise DeviceRefused(f"stopped before {token} had begun")
+                await self._begin(program, token, deadline)
             except LinkLost:
                 raise  # it may have begun: the entry stays, and whoever opens next makes the machine safe
             except DeviceError:
@@ -369,6 +375,14 @@ class Keeper:
         seen = self.status
         if seen is not None and seen.progress is not None and seen.progress.token == token:
             self._write_down(seen)  # a short program may have ended before its start was through
+
+    async def _begin(self, program: Path, token: str, deadline: datetime | None) -> None:
+        """A driver that prepares for long looks at the deadline once more, right before the wire."""
+        device = self.device
+        if deadline is not None and isinstance(device, StartsBy):
+            await device.start_by(program, token, deadline)
+        else:
+            await device.start(program, token)
 
     def _in_time(self, token: str, deadline: datetime | None) -> None:
         if deadline is not None and self._clock.now() >= deadline:
@@ -383,6 +397,12 @@ class Keeper:
             reason = "the driver ended its watch"
         except DeviceError as error:
             reason = str(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            log.exception("the driver was cancelled from inside")
+            reason = "the driver was cancelled from inside"
         except Exception:
             # A mistake in the driver must end as a lost link that is opened again, not as a deaf host.
             log.exception("the driver failed")

@@ -33,7 +33,7 @@ class PuppetDevice:
         self.name = name
         self.identity = Identity(firmware="puppet", serial_number="S1")
         self.open_errors: list[Exception] = []
-        self.says: asyncio.Queue[Status | Exception | None] = asyncio.Queue()
+        self.says: asyncio.Queue[Status | BaseException | None] = asyncio.Queue()
         self.heard: list[str] = []
         self.opened = 0
         self.closed = 0
@@ -58,7 +58,7 @@ class PuppetDevice:
 
     async def watch(self) -> AsyncIterator[Status]:
         while (said := await self.says.get()) is not None:
-            if isinstance(said, Exception):
+            if isinstance(said, BaseException):
                 raise said
             yield said
 

@@ -18,7 +18,7 @@ from tests.drivers.matrix.rigs import RIGS
 from tests.drivers.matrix.table import MATRIX, Row, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-AT_ONCE = 8
+AT_ONCE = 14
 CASES = [
     pytest.param(
         driver,

@@ -295,7 +295,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_the_server_may_be_killed_ten_times_in_mid_print(
+async def test_the_server_may_be_killed_again_and_again_in_mid_print(
     hosts: Hosts, mock: MockMarlin, tmp_path: Path
 ) -> None:
     program, lines = moves(tmp_path, 20_000, dwell_ms=1)
@@ -303,7 +303,7 @@ async def test_the_server_may_be_killed_ten_times_in_mid_print(
     chance = random.Random(7)
     command = [sys.executable, "-c", CLIENT, str(config.source), str(hosts.folder), str(program)]
     host_pids = set()
-    for _ in range(10):
+    for _ in range(3):
         server = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
         assert server.stdout is not None
         async with asyncio.timeout(60):

@@ -11,7 +11,7 @@ import tty
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -226,6 +226,30 @@ async def test_a_stop_while_the_program_is_still_being_read_wins(kept: Kept, ord
 async def test_a_stop_opens_a_machine_that_is_not_open(kept: Kept) -> None:
     assert await kept.keeper.make_safe() is Safety.CONFIRMED
     assert kept.device.opened == 1
+
+
+async def test_a_driver_behind_a_host_is_told_the_deadline_when_it_can_look_at_it(folder: Path) -> None:
+    class Careful(PuppetDevice):
+        async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+            self.heard.append(f"start_by {token} {deadline:%H:%M}")
+
+    device = Careful()
+    kept = Kept(folder, device)
+    await kept.keeper.open()
+    await kept.keeper.start(kept.file, "t1", NOON + timedelta(hours=1))
+    await kept.keeper.close()
+    assert device.heard == ["start_by t1 13:00"]
+
+
+async def test_a_watch_that_is_cancelled_inside_a_driver_is_a_lost_machine(folder: Path) -> None:
+    device = PuppetDevice()
+    kept = Kept(folder, device)
+    await kept.keeper.open()
+    device.says.put_nowait(asyncio.CancelledError())
+    await until(lambda: kept.pushes)
+    assert "cancelled from inside" in kept.pushes[-1].lost
+    assert not kept.keeper.is_open
+    await kept.keeper.close()
 
 
 async def test_a_host_that_is_ending_starts_nothing(kept: Kept) -> None:

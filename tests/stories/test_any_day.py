@@ -203,7 +203,7 @@ def test_whatever_happens_in_whatever_order_the_calendar_stays_true(template: tu
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
         Day,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

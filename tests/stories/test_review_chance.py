@@ -266,7 +266,7 @@ async def play(lab: Lab, jobs: int, seed: int) -> dict[str, int]:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2, 3))])
 async def test_seventy_five_jobs_on_a_bad_line_are_each_started_at_most_once(lab: Lab, seed: int) -> None:
     counts = await play(lab, 75, seed)
     print(counts)
