@@ -106,6 +106,16 @@ class MockedDevice:
             return await self._build(self._filled(ready)).make_safe()
         return await self._open_device().make_safe()
 
+    async def quit(self, *, force: bool = False) -> bool:
+        """End the mock; False when none runs, or when one prints and is not forced."""
+        if self._read() is None:
+            return False
+        await self.close()
+        with contextlib.suppress(OSError, ValueError):
+            if (await _asked(self._paths.control, {"do": "quit", "force": force})).get("ok"):
+                return await self._looked_for(lambda found: found is None, _QUITS_S) is None
+        return False
+
     def _open_device(self) -> Device:
         if self._device is None:
             raise LinkLost(f"{self.name} is not open")
@@ -186,7 +196,7 @@ class MockedDevice:
         )
 
 
-async def _asked(control: Path, question: dict[str, str]) -> dict[str, Any]:
+async def _asked(control: Path, question: dict[str, object]) -> dict[str, Any]:
     """One line there, one line back. Raises OSError or ValueError."""
     async with asyncio.timeout(_QUITS_S):
         reader, writer = await asyncio.open_unix_connection(str(control))

@@ -208,6 +208,16 @@ async def test_a_mock_that_prints_is_not_ended_for_new_settings(bench: Bench, lo
     assert (await bench.ask({"do": "state"}))["speed"] == 10
 
 
+async def test_a_mock_can_be_told_to_end_and_by_force_while_it_prints(bench: Bench, long: Path) -> None:
+    device = bench.device()
+    assert not await device.quit()
+    await device.open()
+    await device.start(long, "t1")
+    assert not await device.quit()
+    assert await device.quit(force=True)
+    assert not bench.ready_file.exists() or not await device.quit()
+
+
 async def test_faults_of_devices_toml_are_there_from_the_start(bench: Bench, short: Path) -> None:
     device = bench.device(bench.config('faults = ["http_503:3"]'))
     with pytest.raises(LinkLost):

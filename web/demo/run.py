@@ -11,6 +11,7 @@ from rich.panel import Panel
 
 from drivers.config import load
 from drivers.host import HostedDevice
+from drivers.mocked import MockedDevice
 from drivers.registry import make
 from fablab import migrations
 from fablab.base.clock import SystemClock
@@ -69,16 +70,16 @@ def _welcome(settings: Settings) -> Panel:
 
 
 async def _quit_hosts(settings: Settings) -> None:
-    """The demo's hosts and their mock printers end with it; a real lab's would go on."""
+    """The demo's hosts and its mocks end with it; a real lab's would go on."""
     clock = SystemClock()
     made = [
         make(config, data_dir=settings.data_dir, clock=clock)
         for config in load(settings.devices_file).values()
     ]
-    hosted = [device for device in made if isinstance(device, HostedDevice)]
+    hosted = [device for device in made if isinstance(device, HostedDevice | MockedDevice)]
     answers = await asyncio.gather(*(device.quit(force=True) for device in hosted), return_exceptions=True)
     for device, answer in zip(hosted, answers, strict=True):
         if isinstance(answer, DeviceError | OSError):
-            log.warning("%s: its host did not end: %s", device.name, answer)
+            log.warning("%s: what runs it did not end: %s", device.name, answer)
         elif isinstance(answer, BaseException):
             raise answer
