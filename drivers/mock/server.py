@@ -137,6 +137,7 @@ class NetworkMock:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # one that was accepted this moment finds out
         await self.went_down()
 
     async def aclose(self) -> None:
@@ -246,6 +247,9 @@ class NetworkMock:
     # -- connections
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted in the moment of the power cut
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         wire = Wire(reader, writer, mute=time.monotonic() < self._deaf_until)

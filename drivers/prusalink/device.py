@@ -388,6 +388,7 @@ class PrusaLink:
 
     async def _begin(self, rest: Rest, place: str, token: str, may_go: Callable[[], None]) -> None:
         until = self._time() + self._begin_s
+        refused_idle = False
         while True:
             may_go()
             self._sent = token
@@ -400,12 +401,13 @@ class PrusaLink:
                 self._sent = ""
                 if await self._on_machine(rest, token):  # a racing try of the same run won
                     return
-                if (
-                    not isinstance(error, Conflict)
-                    or not await self._holds_an_end(rest)
-                    or self._time() >= until
-                ):
+                if not isinstance(error, Conflict) or self._time() >= until:
                     raise
+                # An end that was still told when it said no may have passed by the time it is looked at: once more.
+                if not await self._holds_an_end(rest):
+                    if refused_idle:
+                        raise
+                    refused_idle = True
                 await asyncio.sleep(self._patience.every_s)
                 continue
             except LinkLost:

@@ -18,14 +18,14 @@ from tests.drivers.matrix.rigs import RIGS
 from tests.drivers.matrix.table import MATRIX, Row, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-AT_ONCE = 14
+AT_ONCE = 8
 CASES = [
     pytest.param(
         driver,
         row,
         phase,
         id=f"{driver}-{row.fault}-{phase}",
-        marks=pytest.mark.xdist_group(f"matrix {driver}"),
+        marks=pytest.mark.xdist_group("matrix"),
     )
     for driver, rows in MATRIX.items()
     for row in rows

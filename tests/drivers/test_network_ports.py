@@ -195,7 +195,7 @@ async def test_without_a_guardian_the_host_says_so_and_copes(hosts: Hosts, tmp_p
     with MockMarlin(speed=1) as mock, Bridge(mock.port, rfc2217=True) as bridge:
         device = hosts.at(bridge.url)
         assert (await device.open()).features["GUARDIAN"] == "0"
-        assert "if this host dies nobody can switch the heaters off" in hosts.paths().log.read_text()
+        assert "if this host dies nobody can switch heat or beam off" in hosts.paths().log.read_text()
         await device.start(written(tmp_path, ["M104 S200", *moves(5000)]), "run-1")
         await holds(lambda: mock.heat["tool0_target"] == 200)
         assert device.host_pid is not None

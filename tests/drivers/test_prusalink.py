@@ -557,7 +557,7 @@ async def test_a_start_that_was_refused_begins_nothing(
 async def test_after_a_conflict_the_same_run_may_be_tried_again(
     server: MockPrusaLink, device: PrusaLink, long: Path
 ) -> None:
-    server.fault(Fault.CONFLICT_STORM, "POST /api/v1/files")
+    server.fault(Fault.CONFLICT_STORM, "POST /api/v1/files", times=2)
     with pytest.raises(DeviceRefused):
         await device.start(long, "r1")
     await device.start(long, "r1")

@@ -30,7 +30,7 @@ grbl.setup_logging()
 grbl.cnect(sys.argv[1], 115200)
 assert booted.wait(20), "it never saw the banner"
 grbl.poll_start()
-time.sleep(0.6)  # it asks for settings, parameters and parser state first
+time.sleep(2.5)  # it asks for settings, parameters and parser state first, and takes any ok for one of its lines
 grbl.incremental_streaming = False  # character counting
 grbl.load_file(sys.argv[2])
 ended.clear()

@@ -14,10 +14,17 @@ from scheduler.check import violations
 from scheduler.greedy import solve
 from scheduler.plan import Plan, objective
 from scheduler.problem import Need, Problem, Told
-from scheduler.search import first_plan, search
+from scheduler.search import first_plan, search, warm
 from tests.scheduler.instances import always, job, lab, machine, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
+# In one worker: to compile the kernel takes half a minute, and each would do it.
+pytestmark = pytest.mark.xdist_group("search")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    warm()
 
 
 @pytest.mark.parametrize("seed", range(12))
