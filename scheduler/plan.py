@@ -71,20 +71,22 @@ class Objective:
     """Less is better, and an earlier field is never paid for by a later one (compare with `<`).
 
     `unplaced`: weight of what has no place. `tardiness`: weighted minutes past due. `moved`: weighted
-    minutes away from what people were told, a changed machine counting `MACHINE_CHANGE_MIN`. `setup_min`:
-    a person's minutes. `earliness`: the sum of all ready instants.
+    minutes away from what people were told, a changed machine counting `MACHINE_CHANGE_MIN`. `disliked`:
+    weighted minutes of reluctance against the dates taken. `setup_min`: a person's minutes. `earliness`:
+    the sum of all ready instants.
     """
 
     unplaced: float
     tardiness: float
     moved: float
+    disliked: float
     setup_min: int
     earliness: int
 
 
 def objective(problem: Problem, plan: Plan) -> Objective:
     """Of the problem's demands only; those in neither part of the plan count as unplaced."""
-    unplaced = tardiness = moved = 0.0
+    unplaced = tardiness = moved = disliked = 0.0
     setup_min = earliness = 0
     for demand in problem.demands:
         slots = plan.slots.get(demand.id)
@@ -95,10 +97,16 @@ def objective(problem: Problem, plan: Plan) -> Objective:
         if demand.due is not None:
             tardiness += demand.weight * max(0, ready - demand.due)
         moved += demand.weight * _moved_min(demand, slots)
+        disliked += demand.weight * demand.dislike_of(slots[0].run_start)
         setup_min += sum(slot.setup_min for slot in slots)
         earliness += ready
     return Objective(
-        unplaced=unplaced, tardiness=tardiness, moved=moved, setup_min=setup_min, earliness=earliness
+        unplaced=unplaced,
+        tardiness=tardiness,
+        moved=moved,
+        disliked=disliked,
+        setup_min=setup_min,
+        earliness=earliness,
     )
 
 

@@ -104,7 +104,7 @@ class Machine:
     `pieces()` makes them. `unattended_max_min`: the longest stretch a run may spend here with nobody
     present; 0 means never alone. `night_start_ok`: a run that needs no set-up may begin with nobody
     present. `loads`: set-up between families, None where nothing is loaded; `loaded`: what is in it at
-    the origin.
+    the origin. `worn_min`: minutes run lately; of two machines that are alike otherwise, the less worn.
     """
 
     index: int
@@ -115,6 +115,7 @@ class Machine:
     night_start_ok: bool = False
     loads: SetupRule | None = None
     loaded: Family | None = None
+    worn_min: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +144,9 @@ class Demand:
     machine, at the quantile the planner chose. `setup_min`: what this demand asks beside the change of
     family. `clear_min`: a person's time after the run; 0 means the machine is free when the run ends,
     with nobody coming. `starts`: the run may begin only in one of these; one minute wide is a fixed
-    start; empty means at any time. `not_eligible`: why a machine is in no eligible set, by machine,
-    handed through to explanations untouched.
+    start; empty means at any time. `dislike_min`: for each of `starts` the minutes of reluctance against
+    it, 0 for the one liked best; empty where all are alike. `not_eligible`: why a machine is in no
+    eligible set, by machine, handed through to explanations untouched.
     """
 
     id: str
@@ -158,12 +160,20 @@ class Demand:
     clear_min: int = 0
     family: Family | None = None
     starts: tuple[Piece, ...] = ()
+    dislike_min: tuple[int, ...] = ()
     told: Told | None = None
     not_eligible: Mapping[int, str] = field(default_factory=lambda: _NO_CODES)
 
     @property
     def is_gang(self) -> bool:
         return len(self.needs) > 1 or self.needs[0].quantity > 1
+
+    def dislike_of(self, run_start: int) -> int:
+        """Minutes of reluctance against this start; 0 where none was said."""
+        for (start, end), dislike_min in zip(self.starts, self.dislike_min, strict=False):
+            if start <= run_start < end:
+                return dislike_min
+        return 0
 
     def setup_of(self, need: int) -> int:
         """Set-up minutes of one need before any change of family."""
@@ -271,8 +281,9 @@ def _machine_faults(index: int, machine: Machine) -> list[Fault]:
             found.append(Fault(code="pieces_not_in_order", subject=subject, facts={"calendar": name}))
     if any(block.end <= block.start for block in machine.blocked):
         found.append(Fault(code="empty_block", subject=subject))
-    if machine.unattended_max_min < 0:
-        found.append(Fault(code="negative", subject=subject, facts={"field": "unattended_max_min"}))
+    for name, minutes in (("unattended_max_min", machine.unattended_max_min), ("worn_min", machine.worn_min)):
+        if minutes < 0:
+            found.append(Fault(code="negative", subject=subject, facts={"field": name}))
     rule = machine.loads
     if rule and min(rule.same_min, rule.colour_min, rule.material_min, rule.nozzle_min) < 0:
         found.append(Fault(code="negative", subject=subject, facts={"field": "loads"}))
@@ -287,6 +298,11 @@ def _demand_faults(subject: str, demand: Demand, machines: int) -> list[Fault]:
         found.append(Fault(code="weight_not_positive", subject=subject, facts={"weight": demand.weight}))
     if demand.starts != pieces(demand.starts):
         found.append(Fault(code="pieces_not_in_order", subject=subject, facts={"calendar": "starts"}))
+    if demand.dislike_min and len(demand.dislike_min) != len(demand.starts):
+        facts: dict[str, Fact] = {"starts": len(demand.starts), "dislikes": len(demand.dislike_min)}
+        found.append(Fault(code="dislikes_not_parallel", subject=subject, facts=facts))
+    if min(demand.dislike_min, default=0) < 0:
+        found.append(Fault(code="negative", subject=subject, facts={"field": "dislike_min"}))
     if demand.release < 0:
         found.append(Fault(code="negative", subject=subject, facts={"field": "release"}))
     for number, need in enumerate(demand.needs):

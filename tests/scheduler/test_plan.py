@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.plan import MACHINE_CHANGE_MIN, Plan, Unplaced, objective
-from scheduler.problem import Problem, Slot, Told
+from scheduler.problem import Piece, Problem, Slot, Told
 from tests.scheduler.instances import job, machine
 
 
@@ -55,6 +55,15 @@ def test_leaving_a_promise_costs_the_minutes_and_the_change_of_machine() -> None
     plan = Plan(slots={"job": (slot(start=600, on=1),)})
     assert objective(problem(told=Told(machines=(0,), start=630)), plan).moved == 30 + MACHINE_CHANGE_MIN
     assert objective(problem(told=Told(machines=(1,), start=600)), plan).moved == 0
+
+
+def test_a_date_less_liked_costs_its_reluctance_after_promises_and_before_set_up() -> None:
+    dates = {"starts": (Piece(500, 700), Piece(1000, 1100)), "dislike_min": (30, 0), "weight": 2.0}
+    sooner, liked = (Plan(slots={"job": (slot(start=start),)}) for start in (600, 1000))
+    assert [objective(problem(**dates), plan).disliked for plan in (sooner, liked)] == [60, 0]
+    assert objective(problem(**dates), liked) < objective(problem(**dates), sooner)
+    promised = {**dates, "told": Told(machines=(0,), start=600)}
+    assert objective(problem(**promised), sooner) < objective(problem(**promised), liked)
 
 
 def test_set_up_minutes_come_before_earliness() -> None:

@@ -77,6 +77,8 @@ def test_the_generated_labs_have_no_faults(seed: int) -> None:
         (job(weight=0.0), "weight_not_positive"),
         (job(weight=float("nan")), "weight_not_positive"),
         (job(starts=(Piece(9, 10), Piece(1, 2))), "pieces_not_in_order"),
+        (job(starts=(Piece(1, 2),), dislike_min=(5, 6)), "dislikes_not_parallel"),
+        (job(starts=(Piece(1, 2),), dislike_min=(-5,)), "negative"),
         (job(release=-1), "negative"),
         (job(clear_min=-1), "negative"),
         (job(needs=(Need(eligible=(0,), quantity=0),)), "quantity_not_positive"),
@@ -101,6 +103,7 @@ def test_a_demand_that_makes_no_sense_is_named(demand: Demand, code: str) -> Non
         ({"open": (Piece(5, 5),)}, "pieces_not_in_order"),
         ({"blocked": (Block(start=5, end=5),)}, "empty_block"),
         ({"unattended_max_min": -1}, "negative"),
+        ({"worn_min": -1}, "negative"),
         ({"loads": SetupRule(same_min=-1)}, "negative"),
     ],
 )
