@@ -1,0 +1,21 @@
+"""Claims into the calendar: the promise inside the submitting transaction, and the plan kept true as the day goes by.
+
+It sees claims and places, never what a claim is for. Everything here is one unit of work of the caller's: if the
+place is taken by somebody faster, the whole submission is tried again.
+"""
+
+from scheduler.planner.now import place_now
+from scheduler.planner.promise import Promise, insert, preview
+from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM, refresh, reinsert
+
+__all__ = [
+    "END_DRIFT",
+    "LATE_START",
+    "TELL_FROM",
+    "Promise",
+    "insert",
+    "place_now",
+    "preview",
+    "refresh",
+    "reinsert",
+]

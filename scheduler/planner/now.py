@@ -1,0 +1,76 @@
+"""A held job on this machine from this very moment: the operator stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import Refusal, Refused
+from fablab.claims import calendar
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimState
+from scheduler.durations import Factors
+from scheduler.planner.upkeep import ahead, is_movable, reinsert
+from scheduler.problem import Fact
+from scheduler.sight import MINUTE, look
+
+
+def place_now(
+    uow: UnitOfWork, claim: Claim, resource_id: int, *, factors: Factors | None = None
+) -> Allocation:
+    """Give a held job this machine from this very moment: the operator stands before it.
+
+    What the planner had put there moves on; what is a person's own (a reservation, a session, an outage) does not,
+    and is not run into either, counting a slow run and the clearing after it. Raises `Refused` with until when.
+    """
+    need = next(iter(claim.needs), None)
+    if need is None or resource_id not in need.eligible:
+        facts: dict[str, Fact] = {
+            "reason": need.barred.get(str(resource_id), "unknown") if need else "unknown"
+        }
+        raise Refused([Refusal(code="machine.not_eligible", facts=facts)])
+    calendar.take_turn(uow)
+    _end_leftovers(uow, resource_id)
+    sight = look(uow, without=(claim.id,), factors=factors)
+    machine = sight.index[resource_id]
+    duration = sight.duration(claim, resource_id)
+    run_end = duration.quantile_min(0.60)
+    end_at = sight.instant(sight.free_at(machine, run_end))
+    # The operator is there now, whatever the hours say: the bed counts as cleared after the slow run.
+    slow_end = sight.instant(duration.quantile_min(0.90) + sight.clear_min[machine])
+    in_the_way = [a for a in ahead(uow, resource_id, max(end_at, slow_end)) if a.claim_id != claim.id]
+    _keep_clear_of_people(in_the_way, slow_end)
+    fixed_from = min((a.start_at for a in in_the_way if not is_movable(a)), default=end_at)
+    moved = [a.claim for a in in_the_way if is_movable(a) and a.start_at < end_at]
+    for other in [*moved, claim]:
+        if other.state is ClaimState.HELD:
+            calendar.release(uow, other, "replan")
+    place = calendar.Place(
+        resource_id=resource_id,
+        start_at=uow.now,
+        run_start_at=uow.now,
+        run_end_at=min(sight.instant(run_end), fixed_from),
+        end_at=min(end_at, fixed_from),
+        need_id=need.id,
+    )
+    (allocation,) = calendar.hold(uow, claim, [place], AllocationState.FIRM)
+    claim.ready_at, claim.ready_from = end_at, min(end_at, sight.instant(duration.quantile_min(0.10)))
+    claim.ready_until = max(end_at, slow_end)
+    reinsert(uow, moved, factors=factors)
+    return allocation
+
+
+def _keep_clear_of_people(in_the_way: Sequence[Allocation], slow_end: datetime) -> None:
+    for allocation in in_the_way:
+        if not is_movable(allocation) and allocation.start_at < slow_end:
+            facts: dict[str, Fact] = {
+                "title": allocation.claim.title,
+                "from": allocation.start_at.isoformat(),
+            }
+            raise Refused([Refusal(code="machine.would_run_into", facts=facts)])
+
+
+def _end_leftovers(uow: UnitOfWork, resource_id: int) -> None:
+    for allocation in calendar.between(uow, uow.now, uow.now + MINUTE, [resource_id]):
+        if allocation.run_id is not None and allocation.run_end_at <= uow.now:
+            calendar.trim(uow, allocation, run_end_at=allocation.run_end_at, end_at=uow.now)
