@@ -2,12 +2,12 @@
 
 A `Board` is a problem and a plan laid out as lanes; keep one to ask it many things, or call the functions
 below, which lay one out for a single question. "Best" is least by (ready, end of the run, set-up minutes,
-machine).
+wear, machine); where dates are liked more or less, by lateness and liking before that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import inf
@@ -72,7 +72,12 @@ class Board:
 
     def insert(self, demand: Demand, *, earliest: int = 0) -> Insertion | Unplaced:
         """The best place for `demand` with no set-up before `earliest`; the board itself stays as it is."""
-        found = self._gang(demand, earliest, 0) if demand.is_gang else self._single(demand, earliest)
+        if demand.dislike_min:
+            found = next(iter(self.options(demand, 1, earliest=earliest)), None)
+        elif demand.is_gang:
+            found = self._gang(demand, earliest, 0)
+        else:
+            found = self._single(demand, earliest)
         return found or Unplaced(demand=demand.id, reasons=self._reasons(demand, earliest))
 
     def options(
@@ -81,6 +86,8 @@ class Board:
         """Up to `n` best places, best first; starts on one machine (for a gang: at all) lie `apart_min`
         apart.
         """
+        if demand.dislike_min:
+            return self._by_liking(demand, n, earliest, apart_min)
         found = (
             self._gangs(demand, earliest, apart_min)
             if demand.is_gang
@@ -88,29 +95,41 @@ class Board:
         )
         return tuple(option for option, _ in zip(found, range(n), strict=False))
 
+    def _by_liking(self, demand: Demand, n: int, earliest: int, apart_min: int) -> tuple[Insertion, ...]:
+        """The `n` best for each liking, dates liked alike as one, merged: the least late, the best liked, the first."""
+        found: list[Insertion] = []
+        for liking in set(demand.dislike_min):
+            dates = zip(demand.starts, demand.dislike_min, strict=True)
+            starts = tuple(piece for piece, dislike_min in dates if dislike_min == liking)
+            alike = replace(demand, starts=starts, dislike_min=())
+            found += self.options(alike, n, earliest=earliest, apart_min=apart_min)
+        due = NEVER if demand.due is None else demand.due
+        found.sort(key=lambda o: (max(0, o.ready_at - due), demand.dislike_of(o.run_start), o.ready_at))
+        return tuple(found[:n])
+
     def _entry(self, slot: Slot) -> Entry:
         demand = self._demands.get(slot.demand)
         return _entry(slot, slot.setup_min - (demand.setup_of(slot.need) if demand else 0))
 
     def _single(self, demand: Demand, earliest: int) -> Insertion | None:
-        best: tuple[int, int, int, int] | None = None
+        best: tuple[int, int, int, int, int] | None = None
         chosen: Slot | None = None
         for machine in demand.needs[0].eligible:
             lane = self.lanes[machine]
             shape = shape_of(demand, 0, lane.machine, release=earliest)
             fit = lane.first(shape, limit=best[0] if best else NEVER)
-            if fit and (best is None or _rank(fit, machine) < best):
-                best, chosen = _rank(fit, machine), _slot(demand, 0, machine, shape, fit)
+            if fit and (best is None or _rank(fit, lane.machine) < best):
+                best, chosen = _rank(fit, lane.machine), _slot(demand, 0, machine, shape, fit)
         return _insertion(demand, (chosen,)) if chosen else None
 
     def _singles(self, demand: Demand, earliest: int, apart_min: int) -> Iterator[Insertion]:
         """Each machine gives its places in order of readiness, so a heap of one from each merges them."""
-        waiting: list[tuple[tuple[int, int, int, int], Fit, Shape]] = []
+        waiting: list[tuple[tuple[int, int, int, int, int], Fit, Shape]] = []
 
         def push(machine: int, shape: Shape, not_before: int) -> None:
             fit = self.lanes[machine].first(shape, not_before)
             if fit:
-                heappush(waiting, (_rank(fit, machine), fit, shape))
+                heappush(waiting, (_rank(fit, self.lanes[machine].machine), fit, shape))
 
         for machine in demand.needs[0].eligible:
             push(machine, shape_of(demand, 0, self.lanes[machine].machine, release=earliest), 0)
@@ -148,7 +167,7 @@ class Board:
             jump = max(self._met_from(demand, number, fits) for number in range(len(demand.needs)))
             if jump <= at:
                 ready = {key: fit for key, fit in fits.items() if fit and fit.run_start <= at}
-                crew = _crew(demand, ready)
+                crew = _crew(demand, ready, self.problem.machines)
                 if crew:
                     return _insertion(
                         demand, tuple(_slot(demand, *key, shapes[key], ready[key]) for key in crew)
@@ -310,7 +329,9 @@ def _mend(
     return True
 
 
-def _crew(demand: Demand, ready: Mapping[tuple[int, int], Fit]) -> list[tuple[int, int]] | None:
+def _crew(
+    demand: Demand, ready: Mapping[tuple[int, int], Fit], machines: Sequence[Machine]
+) -> list[tuple[int, int]] | None:
     """(need, machine) for every member, or None if the ready machines cannot serve all needs at once.
 
     Augmenting paths over members and machines, the best ranked machine tried first: a machine claimed by
@@ -318,7 +339,9 @@ def _crew(demand: Demand, ready: Mapping[tuple[int, int], Fit]) -> list[tuple[in
     """
     holder: dict[int, tuple[int, int]] = {}  # machine -> (need, member)
     choice = {
-        number: sorted((m for k, m in ready if k == number), key=lambda m: _rank(ready[number, m], m))
+        number: sorted(
+            (m for k, m in ready if k == number), key=lambda m: _rank(ready[number, m], machines[m])
+        )
         for number in range(len(demand.needs))
     }
 
@@ -338,8 +361,8 @@ def _crew(demand: Demand, ready: Mapping[tuple[int, int], Fit]) -> list[tuple[in
     return sorted((number, machine) for machine, (number, _) in holder.items())
 
 
-def _rank(fit: Fit, machine: int) -> tuple[int, int, int, int]:
-    return fit.free_at, fit.run_end, fit.run_start - fit.setup_start, machine
+def _rank(fit: Fit, machine: Machine) -> tuple[int, int, int, int, int]:
+    return fit.free_at, fit.run_end, fit.run_start - fit.setup_start, machine.worn_min, machine.index
 
 
 def _slot(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> Slot:

@@ -445,3 +445,37 @@ def test_a_fixed_slot_that_finds_the_wrong_spool_by_itself_is_left_alone() -> No
     fact = Slot(demand="f", machine=0, setup_start=600, run_start=600, run_end=660, free_at=660, family=BLUE)
     problem = shop(machine(loads=SetupRule(), loaded=RED), fixed=(fact,), demands=(job(),))
     assert set(replan(problem, Plan()).slots) == {"job"}
+
+
+# --- likings and wear
+
+DATES = (Piece(600, 700), Piece(DAY + 600, DAY + 700), Piece(2 * DAY + 600, 2 * DAY + 700))
+
+
+@pytest.mark.parametrize("quantity", [1, 2])
+def test_the_date_liked_best_is_taken_although_another_is_earlier(quantity: int) -> None:
+    needs = (Need(eligible=(0, 1), quantity=quantity),)
+    workshop = job(machines=(0, 1), needs=needs, starts=DATES, dislike_min=(30, 0, 10))
+    problem = shop(machine(0), machine(1))
+    assert placed(problem, workshop).run_start == DAY + 600
+    starts = {option.run_start for option in options(problem, workshop, Plan(), 6, apart_min=100)}
+    assert starts == {piece.start for piece in DATES}
+
+
+def test_a_date_liked_less_is_taken_where_the_better_would_be_late_or_is_taken() -> None:
+    liked_last = job(starts=DATES, dislike_min=(2, 1, 0))
+    assert placed(shop(), replace(liked_last, due=DAY + 800)).run_start == DAY + 600
+    closed = machine(blocked=(Block(start=DAY, end=4 * DAY),))
+    assert placed(shop(closed), liked_last).run_start == 600
+
+
+def test_of_two_machines_alike_the_less_worn_is_taken() -> None:
+    problem = shop(machine(0, worn_min=900), machine(1, worn_min=100), machine(2, worn_min=100))
+    assert placed(problem, job(machines=(0, 1, 2))).slots[0].machine == 1
+    pair = job(machines=(0, 1, 2), needs=(Need(eligible=(0, 1, 2), quantity=2),))
+    assert {slot.machine for slot in placed(problem, pair).slots} == {1, 2}
+
+
+def test_wear_never_makes_anybody_wait() -> None:
+    problem = shop(machine(0, worn_min=10**6), machine(1, blocked=(Block(start=0, end=700),)))
+    assert placed(problem, job(machines=(0, 1))).slots[0].machine == 0
