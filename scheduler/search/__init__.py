@@ -17,12 +17,13 @@ from scheduler.greedy import Board, replan, urgency
 from scheduler.plan import Objective, Plan, Unplaced, objective
 from scheduler.problem import Demand, Problem, Slot
 from scheduler.search import kernel
-from scheduler.search.packed import Packed, pack
+from scheduler.search.packed import Packed, moved_whole, pack
 
 CHUNK = 4096  # moves between two looks at the clock: about 40 ms on 200 machines
 COOLEST = 1e-4  # the last temperature, of the first
 WARMEST = 0.05  # the first temperature, of the mean cost of a demand; measured on 10 x 60 and 40 x 400
 GANG_OPTIONS = 12
+DISLIKED = 1e-4  # between kernel.MOVED and kernel.SETUP; the kernel itself never meets a liking
 MENDED_BY_HAND = (
     600  # up to so many demands the Board's first plan is tried beside the kernel's: 20 ms at 400
 )
@@ -78,7 +79,7 @@ def search(
 
 def first_plan(problem: Problem) -> Plan:
     """Every demand placed once: gangs, then all others by urgency behind each other; the better of two ways if few."""
-    alone = replan(replace(problem, demands=tuple(d for d in problem.demands if d.is_gang)), Plan())
+    alone = replan(replace(problem, demands=tuple(d for d in problem.demands if moved_whole(d))), Plan())
     packed = pack(problem, _gang_slots(problem))
     packed.fix(slot for slots in alone.slots.values() for slot in slots)
     packed.queue(sorted(range(len(packed.singles)), key=lambda n: urgency(packed.singles[n])))
@@ -108,8 +109,10 @@ class _Run:
     def __init__(self, problem: Problem, plan: Plan, seed: int) -> None:
         self.problem = problem
         self.packed: Packed = pack(problem, _gang_slots(problem))
-        self.gangs = {d.id: plan.slots[d.id] for d in problem.demands if d.is_gang and d.id in plan.slots}
-        self._movable = tuple(d for d in problem.demands if d.is_gang and d.id in self.gangs)
+        self.gangs = {
+            d.id: plan.slots[d.id] for d in problem.demands if moved_whole(d) and d.id in plan.slots
+        }
+        self._movable = tuple(d for d in problem.demands if moved_whole(d) and d.id in self.gangs)
         self._random = Random(seed)  # noqa: S311 - chance for a search, not for secrets
         self._unplaced = plan.unplaced
         kernel.seed(seed)
@@ -148,6 +151,7 @@ class _Run:
         return (
             value.tardiness
             + kernel.MOVED * value.moved
+            + DISLIKED * value.disliked
             + kernel.SETUP * value.setup_min
             + kernel.READY * value.earliness
         )
@@ -174,7 +178,7 @@ class _Run:
 
 
 def _gang_slots(problem: Problem) -> int:
-    return sum(need.quantity for d in problem.demands if d.is_gang for need in d.needs)
+    return sum(need.quantity for d in problem.demands if moved_whole(d) for need in d.needs)
 
 
 def _finished(

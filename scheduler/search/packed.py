@@ -108,9 +108,14 @@ class Packed:
         return -1 if family is None else self._families[family]
 
 
+def moved_whole(demand: Demand) -> bool:
+    """Whether it goes by its options and not by an order: an order knows one machine, and the first start only."""
+    return demand.is_gang or bool(demand.dislike_min)
+
+
 def pack(problem: Problem, gangs: int) -> Packed:
     """`gangs`: how many slots of gangs `fix` will be given at most."""
-    singles = tuple(d for d in problem.demands if not d.is_gang and d.needs[0].eligible)
+    singles = tuple(d for d in problem.demands if not moved_whole(d) and d.needs[0].eligible)
     families = _families(problem)
     count, size = len(problem.machines), len(singles)
     room = _room(singles)

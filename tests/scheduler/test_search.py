@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from scheduler.check import violations
-from scheduler.greedy import solve
+from scheduler.greedy import replan, solve
 from scheduler.plan import Plan, objective
-from scheduler.problem import Need, Problem, Told
+from scheduler.problem import Need, Piece, Problem, Told
 from scheduler.search import first_plan, search, warm
 from tests.scheduler.instances import always, job, lab, machine, tiny
 
@@ -88,8 +88,6 @@ def test_a_workshop_makes_room_for_one_that_is_late() -> None:
 
 
 def _behind(problem: Problem, alone: Plan) -> Plan:
-    from scheduler.greedy import replan
-
     return replan(problem, alone)
 
 
@@ -129,3 +127,18 @@ given = first_plan(problem)
 found = search(problem, given, iterations=1500, limit_s=100, seed=2)
 print(violations(problem, found.plan) == (), objective(problem, found.plan) <= objective(problem, given))
 """
+
+
+def test_what_has_dates_is_brought_to_the_one_liked_best() -> None:
+    """Both were given the date they like least, and could have the other."""
+    park = tuple(machine(index, staffed=always(), open=always()) for index in range(3))
+    dates = {"starts": (Piece(100, 101), Piece(2000, 2001)), "dislike_min": (60, 0)}
+    pair = job("pair", machines=(0, 1), needs=(Need(eligible=(0, 1), quantity=2),), **dates)
+    alone = job("alone", machines=(2,), **dates)
+    problem = Problem(horizon_min=5000, machines=park, demands=(pair, alone, job("free", machines=(0,))))
+    narrow = tuple(replace(d, starts=d.starts[:1], dislike_min=()) for d in problem.demands)
+    given = solve(replace(problem, demands=narrow))
+    assert objective(problem, given).disliked == 120
+    found = search(problem, given, iterations=100_000, limit_s=60)
+    assert violations(problem, found.plan) == ()
+    assert found.objective.disliked == 0
