@@ -105,8 +105,8 @@ class _Greeting:
         tries = 0
         while time.monotonic() < self._deadline and self._go_on():
             self._lines.write(ASK)
-            if self._listen(limits.poll_s, lambda: bool(heard.banner), or_report=True):
-                return  # it has just booted by itself
+            if self._booted(limits.poll_s if tries else limits.hello_s):
+                return
             if heard.report is not None and not heard.report.still:
                 self._hold()
             if tries:
@@ -115,24 +115,41 @@ class _Greeting:
             self._lines.write(RESET)
             tries += 1
             heard.report = None
-            until = min(self._deadline, time.monotonic() + limits.hello_s)
             # A status without a banner: the reset was not heard, and the machine is to be held before the next.
-            while time.monotonic() < until and heard.report is None and self._go_on():
-                if self._listen(limits.poll_s, lambda: bool(heard.banner), or_report=True):
-                    return
-                self._lines.write(ASK)
+            if self._booted(limits.hello_s):
+                return
         said = [line for line in heard.lines if words.classify(line) is not Word.STATUS]
         if said and self._go_on():
             raise self._misfit(said[-1])
         raise DeviceTimeout(f"nothing{self._where} answers like a GRBL")
 
-    def _hold(self) -> None:
-        self._lines.write(HOLD)
-        until = time.monotonic() + self._limits.hold_s
+    def _booted(self, within_s: float) -> bool:
+        """Wait until it says how it is, asking again, or for a banner: True for that. One question without an answer
+        tells nothing: what is reset for it may be moving."""
         heard = self._heard
-        while time.monotonic() < until and not (heard.report and heard.report.still) and self._go_on():
+        until = min(self._deadline, time.monotonic() + within_s)
+        while time.monotonic() < until and self._go_on():
+            if self._listen(self._limits.poll_s, lambda: bool(heard.banner), or_report=True):
+                return True
+            if heard.report is not None:
+                return False
             self._lines.write(ASK)
-            self._listen(self._limits.poll_s, lambda: False)
+        return False
+
+    def _hold(self) -> None:
+        """Until the head is seen to stand still. One that goes on moving is given `pause_s`, one that says no more
+        `hold_s`."""
+        heard, limits = self._heard, self._limits
+        self._lines.write(HOLD)
+        now = time.monotonic()
+        until, silent_at = min(self._deadline, now + limits.pause_s), now + limits.hold_s
+        while now < min(until, silent_at) and not (heard.report and heard.report.still) and self._go_on():
+            before = heard.report
+            self._lines.write(ASK)
+            self._listen(limits.poll_s, lambda: False)
+            now = time.monotonic()
+            if heard.report is not before:
+                silent_at = now + limits.hold_s
 
     def _answers(self, question: bytes) -> bool:
         """With the door open nothing is read before it is closed and let go."""

@@ -23,7 +23,7 @@ class Limits:
     check_s: float = 15.0  # of a program in check mode; the link gives a start 30 s in all
     pause_s: float = 8.0
     resume_s: float = 3.0
-    hold_s: float = 2.0  # until the head stands still, before a reset is sent anyway
+    hold_s: float = 2.0  # a head that has not told of standing still is then reset all the same
     reset_s: float = 1.5
     safe_s: float = 5.0  # for a whole stop, read back
     tick_s: float = 0.05

@@ -468,6 +468,32 @@ async def test_a_port_that_answers_nothing_is_a_timeout_and_one_that_only_babble
         await Grbl(name="g", port="/dev/x", limits=limits, connect=lambda: Lines(babble)).open()
 
 
+async def test_a_moving_head_is_not_reset_before_it_says_that_it_stands_however_late_it_answers() -> None:
+    script = Script()
+    late: list[bytes] = [b"", b"", b"<Run|FS:9,9>\r\n"]  # to one question after the other
+    slowing = [b"<Hold:1|FS:9,0>\r\n"] * 12  # longer than `hold_s`
+    stands = b"<Hold:0|FS:0,0>\r\n"
+    last = b""
+    seen: list[bytes] = []
+
+    def answer(data: bytes) -> list[bytes | None]:
+        nonlocal last
+        if data == b"!":
+            late[:] = [*slowing, stands]
+        elif data == b"\x18":
+            seen.append(last)
+        elif data == b"?" and not seen:
+            last = late.pop(0) if late else last
+            return [last]
+        return script._answer(data)
+
+    script.port = ScriptPort(answer)
+    grbl = script.device(limits=replace(QUICK, hold_s=0.2))
+    await grbl.open()
+    assert seen == [stands]
+    await grbl.close()
+
+
 async def test_a_beam_that_the_status_still_tells_is_not_confirmed() -> None:
     script = Script()
     grbl = script.device(limits=replace(QUICK, **HASTY))
