@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,14 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, NotFound
 from fablab.base.states import step
-from fablab.claims.models import CLAIM_STEPS, Allocation, AllocationState, Claim, ClaimState
+from fablab.claims.models import (
+    CLAIM_STEPS,
+    Allocation,
+    AllocationState,
+    CalendarVersion,
+    Claim,
+    ClaimState,
+)
 from fablab.places.models import Resource
 
 
@@ -31,6 +38,27 @@ def take_turn(uow: UnitOfWork) -> None:
     """Whoever plans from what the calendar shows waits here for the plans of others to be written, on PostgreSQL; on
     SQLite the transaction itself was the turn. Rows that only refer to a resource may still be added meanwhile."""
     uow.session.execute(select(Resource.id).order_by(Resource.id).with_for_update(key_share=True))
+
+
+def version(uow: UnitOfWork) -> int:
+    """Of the calendar as committed. Read it before the calendar: what changes in between then makes it too old."""
+    return uow.session.scalars(select(CalendarVersion.version)).one()
+
+
+def expect(uow: UnitOfWork, seen: int, rows: Sequence[Claim] = ()) -> None:
+    """Nothing has changed since version `seen`, and nobody changes anything before this transaction ends.
+
+    `rows`: the claims whose places are to be changed; those are locked before the version is, as whoever else
+    changes them does. Raises `Conflict` calendar.moved, which no second try heals.
+    """
+    take_turn(uow)
+    mine = [row.id for row in rows]
+    uow.session.execute(
+        select(Allocation.id).where(Allocation.claim_id.in_(mine)).order_by(Allocation.id).with_for_update()
+    )
+    now = uow.session.scalars(select(CalendarVersion.version).with_for_update()).one()
+    if now != seen:
+        raise Conflict("calendar.moved", seen=seen, now=now)
 
 
 def claim(uow: UnitOfWork, claim_id: str) -> Claim:
@@ -55,25 +83,46 @@ def hold(
     for place in ordered:
         if not is_free(uow, place.resource_id, place.start_at, place.end_at):
             raise Conflict("slot_taken", resource=place.resource_id)
-    rows = [
-        Allocation(
-            claim_id=row.id,
-            need_id=place.need_id,
-            resource_id=place.resource_id,
-            state=state,
-            start_at=place.start_at,
-            run_start_at=place.run_start_at,
-            run_end_at=place.run_end_at,
-            end_at=place.end_at,
-        )
-        for place in ordered
-    ]
+    rows = [_row(row, place, state) for place in ordered]
     uow.session.add_all(rows)
     row.state = step(CLAIM_STEPS, row.state, "allocate")
     uow.session.flush()
     uow.session.expire(row, ["allocations"])
     announce(uow, row)
     return rows
+
+
+def swap(uow: UnitOfWork, places: Mapping[str, Sequence[Place]]) -> None:
+    """Other places for many claims at once, by claim id: all that they hold is given back first, so that one may take
+    what another leaves. Whoever had no place yet has one now. The caller has its turn (`expect`, `take_turn`).
+    """
+    claims = [claim(uow, claim_id) for claim_id in places]
+    for row in claims:
+        for allocation in current(row):
+            uow.session.delete(allocation)
+    uow.session.flush()
+    for row in claims:
+        uow.session.add_all(_row(row, place, AllocationState.TENTATIVE) for place in places[row.id])
+        if row.state is ClaimState.OPEN:
+            row.state = step(CLAIM_STEPS, row.state, "allocate")
+    uow.session.flush()
+    for row in claims:
+        uow.session.expire(row, ["allocations"])
+        uow.raise_event("claim", row.id, "changed")
+    uow.raise_event("calendar", "house", "changed")
+
+
+def _row(row: Claim, place: Place, state: AllocationState) -> Allocation:
+    return Allocation(
+        claim_id=row.id,
+        need_id=place.need_id,
+        resource_id=place.resource_id,
+        state=state,
+        start_at=place.start_at,
+        run_start_at=place.run_start_at,
+        run_end_at=place.run_end_at,
+        end_at=place.end_at,
+    )
 
 
 def release(uow: UnitOfWork, row: Claim, action: str) -> None:

@@ -146,3 +146,17 @@ class Allocation(Base):
         Index("ix_allocations_resource_span", "resource_id", "start_at", "end_at"),
         Index("ix_allocations_end", "end_at"),
     )
+
+
+class CalendarVersion(Base):
+    """One row, counted up by the database itself with every change of an allocation (see `migrations.counting`).
+
+    Whoever has planned from what the calendar showed at a version writes only if it is still that one.
+    """
+
+    __tablename__ = "calendar_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Database
-from fablab.migrations.overlap import TRIGGERS
+from fablab.migrations import counting, overlap
 from tests.conftest import LabMaker
-from tests.lab import Lab
+from tests.lab import Lab, counted
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 INSERT = """
@@ -110,7 +110,7 @@ def test_a_failed_migration_leaves_foreign_keys_on(tmp_path) -> None:  # type: i
 def test_the_triggers_stand_at_head_on_sqlite(lab: Lab) -> None:
     with lab.database.engine.connect() as connection:
         found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-        assert set(found) == set(TRIGGERS)
+        assert set(found) == {*overlap.TRIGGERS, *counting.TRIGGERS}
 
 
 def test_the_exclusion_constraint_stands_at_head_on_postgresql(
@@ -143,6 +143,30 @@ def test_the_database_refuses_a_move_onto_a_taken_resource(claimed: Lab) -> None
     add(claimed, "ender", 10, 12)
     with pytest.raises(IntegrityError, match="overlap"), claimed.database.engine.begin() as connection:
         connection.execute(text("UPDATE allocations SET resource_id = :id"), {"id": claimed.resources["mk3"]})
+
+
+def test_the_database_counts_every_change_of_the_calendar_by_itself(claimed: Lab) -> None:
+    def version() -> int:
+        return counted(claimed, "SELECT version FROM calendar_version")
+
+    seen = [version()]
+    add(claimed, "mk3", 10, 12)
+    seen.append(version())
+    move(claimed, 10, 11, 13)
+    seen.append(version())
+    with claimed.database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM allocations"))
+    seen.append(version())
+    assert seen == sorted(set(seen))
+
+
+def test_a_change_that_is_rolled_back_does_not_count(claimed: Lab) -> None:
+    before = counted(claimed, "SELECT version FROM calendar_version")
+    add(claimed, "mk3", 10, 12)
+    with pytest.raises(IntegrityError, match="overlap"):
+        add(claimed, "mk3", 11, 13)
+    after = counted(claimed, "SELECT version FROM calendar_version")
+    assert after - before == 1
 
 
 def test_an_allocation_may_move_within_its_own_place(claimed: Lab) -> None:
