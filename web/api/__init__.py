@@ -8,4 +8,4 @@ ROUTES = (*people.ROUTES, *jobs.ROUTES, *machines.ROUTES, *cameras.ROUTES, *hous
 
 
 def router() -> Router:
-    return Router("/api", route_handlers=ROUTES)
+    return Router("/api", route_handlers=ROUTES, dependencies=machines.DEPENDENCIES)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 
 from fablab.base.database import Actor, Database, UnitOfWork
@@ -41,35 +44,105 @@ class TapIn(msgspec.Struct, frozen=True, kw_only=True):
     spool: int | None = None
 
 
-@get("/machines", access=Access.SIGNED_IN, sync_to_thread=True, tags=["machines"])
-def list_machines(
-    request: Request[Any, Any, Any],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What every handler here has at hand: the lab, its machines, and who asks in which language."""
+
+    database: Database
+    dispatcher: Dispatcher
+    actor: Actor
+    words: Words
+
+    def change(self, machine_id: int, work: Callable[[UnitOfWork], object]) -> MachineOut:
+        """The machine as it is after `work`."""
+        self.database.write(work, self.actor)
+        return self.machine(machine_id)
+
+    def machine(self, machine_id: int) -> MachineOut:
+        with self.database.read(self.actor) as uow:
+            row = house.machine(uow, machine_id).resource
+            if not row.active:
+                raise NotFound("machine.unknown", id=machine_id)
+            upcoming = reads.next_jobs(uow, [machine_id]).get(machine_id)
+            return self.shown(row, attempts.live_on(uow, machine_id), upcoming, uow.now)
+
+    def shown(self, row: Resource, run: Run | None, upcoming: Allocation | None, now: datetime) -> MachineOut:
+        machine = row.machine
+        assert machine is not None
+        link = self.dispatcher.links.get(row.id)
+        status = link.status if link else None
+        start_at = upcoming.start_at if upcoming else None
+        run_state = run.state if run else None
+        return MachineOut(
+            id=row.id,
+            name=row.name,
+            technology=row.technology,
+            model=machine.model,
+            word=word_of(machine.gate, link.state if link else None, status, run_state, start_at, now),
+            gate=machine.gate,
+            gate_note=machine.gate_note,
+            gate_at=machine.gate_at,
+            link=link.state if link else None,
+            link_reason=link.reason if link else "",
+            capabilities=tuple(sorted(each.value for each in link.capabilities)) if link else (),
+            status=status_out(status, link.age_s if link else None) if status else None,
+            spool=spool_out(machine.spool),
+            run=run_out(run, self.words, status) if run and self._may_see(run.claim.member_id) else None,
+            next=self._next(upcoming),
+        )
+
+    def run(self, run_id: str) -> RunOut:
+        with self.database.read(self.actor) as uow:
+            run = attempts.get(uow, run_id)
+            if not self._may_see(run.claim.member_id):
+                raise NotFound("run.unknown", id=run_id)
+            link = self.dispatcher.links.get(run.resource_id)
+            return run_out(run, self.words, link.status if link else None)
+
+    def _next(self, upcoming: Allocation | None) -> NextOut | None:
+        if upcoming is None:
+            return None
+        known = self._may_see(upcoming.claim.member_id)
+        return NextOut(
+            start_at=upcoming.start_at,
+            end_at=upcoming.end_at,
+            job=upcoming.claim_id if known else None,
+            title=upcoming.claim.title if known else None,
+        )
+
+    def _may_see(self, owner_id: int | None) -> bool:
+        return owner_id == self.actor.member_id or allows(self.actor, Right.SEE_ALL)
+
+
+def floor(
     database: NamedDependency[Database],
     dispatcher: NamedDependency[Dispatcher],
     signed_in: NamedDependency[SignedIn],
     words: NamedDependency[Words],
+) -> Floor:
+    return Floor(database=database, dispatcher=dispatcher, actor=signed_in.actor, words=words)
+
+
+@get("/machines", access=Access.SIGNED_IN, sync_to_thread=True, tags=["machines"])
+def list_machines(
+    request: Request[Any, Any, Any],
+    floor: NamedDependency[Floor],
 ) -> Response[bytes]:
     """Every machine as it is now: the word it wears, its run, its heat, what comes next."""
-    with database.read(signed_in.actor) as uow:
+    with floor.database.read(floor.actor) as uow:
         rows = house.machines(uow)
         runs = {run.resource_id: run for run in attempts.all_live(uow)}
         upcoming = reads.next_jobs(uow)
-        found = [
-            _machine(uow, row, runs.get(row.id), upcoming.get(row.id), dispatcher, signed_in.actor, words)
-            for row in rows
-        ]
+        found = [floor.shown(row, runs.get(row.id), upcoming.get(row.id), uow.now) for row in rows]
     return with_etag(request, found)
 
 
 @get("/machines/{machine_id:int}", access=Access.SIGNED_IN, sync_to_thread=True, tags=["machines"])
 def get_machine(
     machine_id: FromPath[int],
-    database: NamedDependency[Database],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> MachineOut:
-    return _one(database, dispatcher, signed_in.actor, machine_id, words)
+    return floor.machine(machine_id)
 
 
 @post(
@@ -81,29 +154,23 @@ def get_machine(
 )
 def clear_machine(
     machine_id: FromPath[int],
-    database: NamedDependency[Database],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> MachineOut:
     """The part is off and the bed is clear."""
-    database.write(lambda uow: attempts.clear_bed(uow, machine_id), signed_in.actor)
-    return _one(database, dispatcher, signed_in.actor, machine_id, words)
+    return floor.change(machine_id, lambda uow: attempts.clear_bed(uow, machine_id))
 
 
 @post("/machines/{machine_id:int}/tap", access=Right.OPERATE, tags=["machines"])
 async def tap_machine(
     machine_id: FromPath[int],
     data: JSONBody[TapIn],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> RunOut:
     """Bed clear, material in: start the next job here, or the one named, now."""
-    run = await dispatcher.tap(
-        signed_in.actor, machine_id, claim_id=data.claim, bed_clear=data.bed_clear, spool_id=data.spool
+    run = await floor.dispatcher.tap(
+        floor.actor, machine_id, claim_id=data.claim, bed_clear=data.bed_clear, spool_id=data.spool
     )
-    return run_out(run, words)
+    return run_out(run, floor.words)
 
 
 @post(
@@ -116,14 +183,10 @@ async def tap_machine(
 def lock_out_machine(
     machine_id: FromPath[int],
     data: JSONBody[Note],
-    database: NamedDependency[Database],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> MachineOut:
     """Out of service: nothing starts on it, and what was planned there moves. A run goes on to its end."""
-    database.write(lambda uow: _turn(uow, machine_id, "lock_out", data.note), signed_in.actor)
-    return _one(database, dispatcher, signed_in.actor, machine_id, words)
+    return floor.change(machine_id, lambda uow: _turn(uow, machine_id, "lock_out", data.note))
 
 
 @post(
@@ -135,141 +198,56 @@ def lock_out_machine(
 )
 def give_back_machine(
     machine_id: FromPath[int],
-    database: NamedDependency[Database],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> MachineOut:
     """Back in service; somebody still has to say that the bed is clear."""
-    database.write(lambda uow: _turn(uow, machine_id, "give_back", ""), signed_in.actor)
-    return _one(database, dispatcher, signed_in.actor, machine_id, words)
+    return floor.change(machine_id, lambda uow: _turn(uow, machine_id, "give_back", ""))
 
 
 @post("/machines/{machine_id:int}/stop", access=Right.OPERATE, status_code=200, tags=["machines"])
 async def stop_machine(
     machine_id: FromPath[int],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> SafetyOut:
     """Heaters and beam off, now. The real emergency stop is the red button on the machine."""
-    safety = await dispatcher.stop(signed_in.actor, machine_id)
-    return SafetyOut(confirmed=safety is Safety.CONFIRMED, detail=words.word("safety", safety))
+    safety = await floor.dispatcher.stop(floor.actor, machine_id)
+    return SafetyOut(confirmed=safety is Safety.CONFIRMED, detail=floor.words.word("safety", safety))
 
 
 @get("/runs/{run_id:str}", access=Access.SIGNED_IN, sync_to_thread=True, tags=["runs"])
 def get_run(
     run_id: FromPath[str],
-    database: NamedDependency[Database],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> RunOut:
     """One attempt on one machine, with what the machine last said of it."""
-    return _run(database, dispatcher, signed_in.actor, run_id, words)
+    return floor.run(run_id)
 
 
 @post("/runs/{run_id:str}/pause", access=Right.OPERATE, status_code=202, tags=["runs"])
-async def pause_run(
-    run_id: FromPath[str], dispatcher: NamedDependency[Dispatcher], signed_in: NamedDependency[SignedIn]
-) -> None:
+async def pause_run(run_id: FromPath[str], floor: NamedDependency[Floor]) -> None:
     """Asked of the machine; the run says "paused" when the machine does."""
-    await dispatcher.pause(signed_in.actor, run_id)
+    await floor.dispatcher.pause(floor.actor, run_id)
 
 
 @post("/runs/{run_id:str}/resume", access=Right.OPERATE, status_code=202, tags=["runs"])
-async def resume_run(
-    run_id: FromPath[str], dispatcher: NamedDependency[Dispatcher], signed_in: NamedDependency[SignedIn]
-) -> None:
-    await dispatcher.resume(signed_in.actor, run_id)
+async def resume_run(run_id: FromPath[str], floor: NamedDependency[Floor]) -> None:
+    await floor.dispatcher.resume(floor.actor, run_id)
 
 
 @post("/runs/{run_id:str}/cancel", access=Right.SUBMIT, status_code=202, tags=["runs"])
 async def cancel_run(
     run_id: FromPath[str],
-    dispatcher: NamedDependency[Dispatcher],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    floor: NamedDependency[Floor],
 ) -> RunOut:
     """Its owner or an operator; sent again and again until the machine has stopped."""
-    return run_out(await dispatcher.cancel(signed_in.actor, run_id), words)
+    return run_out(await floor.dispatcher.cancel(floor.actor, run_id), floor.words)
 
 
 def _turn(uow: UnitOfWork, machine_id: int, action: str, note: str) -> None:
     house.turn_gate(uow, house.machine(uow, machine_id, lock=True), action, note.strip())
 
 
-def _one(
-    database: Database, dispatcher: Dispatcher, actor: Actor, machine_id: int, words: Words
-) -> MachineOut:
-    with database.read(actor) as uow:
-        row = house.machine(uow, machine_id).resource
-        if not row.active:
-            raise NotFound("machine.unknown", id=machine_id)
-        upcoming = reads.next_jobs(uow, [machine_id]).get(machine_id)
-        return _machine(uow, row, attempts.live_on(uow, machine_id), upcoming, dispatcher, actor, words)
-
-
-def _run(database: Database, dispatcher: Dispatcher, actor: Actor, run_id: str, words: Words) -> RunOut:
-    with database.read(actor) as uow:
-        run = attempts.get(uow, run_id)
-        if not _may_see(actor, run.claim.member_id):
-            raise NotFound("run.unknown", id=run_id)
-        link = dispatcher.links.get(run.resource_id)
-        return run_out(run, words, link.status if link else None)
-
-
-def _may_see(actor: Actor, owner_id: int | None) -> bool:
-    return owner_id == actor.member_id or allows(actor, Right.SEE_ALL)
-
-
-def _machine(
-    uow: UnitOfWork,
-    row: Resource,
-    run: Run | None,
-    upcoming: Allocation | None,
-    dispatcher: Dispatcher,
-    actor: Actor,
-    words: Words,
-) -> MachineOut:
-    machine = row.machine
-    assert machine is not None
-    link = dispatcher.links.get(row.id)
-    status = link.status if link else None
-    start_at = upcoming.start_at if upcoming else None
-    return MachineOut(
-        id=row.id,
-        name=row.name,
-        technology=row.technology,
-        model=machine.model,
-        word=word_of(
-            machine.gate, link.state if link else None, status, run.state if run else None, start_at, uow.now
-        ),
-        gate=machine.gate,
-        gate_note=machine.gate_note,
-        gate_at=machine.gate_at,
-        link=link.state if link else None,
-        link_reason=link.reason if link else "",
-        capabilities=tuple(sorted(each.value for each in link.capabilities)) if link else (),
-        status=status_out(status, link.age_s if link else None) if status else None,
-        spool=spool_out(machine.spool),
-        run=run_out(run, words, status) if run and _may_see(actor, run.claim.member_id) else None,
-        next=_next(upcoming, actor),
-    )
-
-
-def _next(upcoming: Allocation | None, actor: Actor) -> NextOut | None:
-    if upcoming is None:
-        return None
-    known = _may_see(actor, upcoming.claim.member_id)
-    return NextOut(
-        start_at=upcoming.start_at,
-        end_at=upcoming.end_at,
-        job=upcoming.claim_id if known else None,
-        title=upcoming.claim.title if known else None,
-    )
-
-
+DEPENDENCIES = {"floor": Provide(floor, sync_to_thread=False)}
 ROUTES = (
     list_machines,
     get_machine,
