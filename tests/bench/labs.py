@@ -124,7 +124,7 @@ def _machine(
         return machine
     return replace(
         machine,
-        unattended_max_min=random.choice((4 * 60, 16 * 60, 16 * 60, 64 * 60)),
+        unattended_max_min=random.choice((10 * 60, 16 * 60, 16 * 60, 64 * 60)),
         night_start_ok=random.random() < 0.1,
         worn_min=random.randrange(20_000),
         loads=SetupRule(),
@@ -158,11 +158,11 @@ def _job(random: Random, number: int, park: _Park, window: int) -> Demand:
     printing = random.random() < 0.75 or not park.attended
     pool = park.printers if printing else park.attended
     eligible = tuple(sorted(random.sample(pool, random.randint(1, min(len(pool), 8)))))
-    slicer_min = min(14 * 60, max(10, random.lognormvariate(4.7 if printing else 3.9, 0.8)))
+    slicer_min = min(12 * 60, max(10, random.lognormvariate(4.7 if printing else 3.9, 0.8)))
     if not printing:
         slicer_min = min(150.0, slicer_min)  # must end before lunch or closing
     release = 0 if random.random() < 0.5 else random.randrange(window * DAY)
-    slack_min = int(slicer_min) + random.randrange(6 * 60, max(7 * 60, window * DAY * 2 // 3))
+    slack_min = int(slicer_min) + random.randrange(2 * 60, window * DAY // 2)
     return Demand(
         id=f"job-{number}",
         needs=(Need(eligible=eligible),),
@@ -181,7 +181,11 @@ def _workshop(random: Random, number: int, park: _Park, days: int) -> Demand:
     """Several printers, a room and a person, at the beginning of a morning or an afternoon of a few days."""
     cell = tuple(sorted(random.sample(park.printers, min(len(park.printers), random.randint(3, 12)))))
     dates = random.sample(range(1, days - 1), min(days - 2, random.randint(4, 8)))
-    starts = pieces((day * DAY + h * 60, day * DAY + h * 60 + 61) for day in dates for h in (10, 14))
+    begins = [day * DAY + h * 60 for day in dates for h in (10, 14)]
+    begins += [
+        day * DAY + h * 60 for day in range(days - 7, days) for h in (10, 11, 12, 14, 15)
+    ]  # or at the end
+    starts = pieces((begin, begin + 59) for begin in begins)
     needs = (
         Need(eligible=cell, quantity=random.randint(2, max(2, len(cell) // 2))),
         Need(eligible=park.rooms, setup_min=random.choice((0, 30)), clear_min=15),
