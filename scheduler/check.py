@@ -1,7 +1,7 @@
 """Whether a plan may be lived by: every hard rule, judged without a line of the solver's own code.
 
-Nothing is clever here on purpose. Each rule scans the pieces it needs; the whole is quadratic at worst in
-what one machine holds. A plan that passes can be carried out as it stands; how good it is,
+Nothing is clever here on purpose. Each rule scans the pieces it needs; what lies on a machine is gone
+through once in order of time. A plan that passes can be carried out as it stands; how good it is,
 `plan.objective` says.
 """
 
@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 from scheduler.plan import Plan
 from scheduler.problem import Demand, Fact, Family, Machine, Need, Piece, Presence, Problem, Slot
+
+Held = tuple[Slot, bool]  # what lies on a machine, and whether the plan put it there (else it is fixed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ def violations(problem: Problem, plan: Plan) -> tuple[Violation, ...]:
     """Every breach, not only the first; empty when the plan is sound."""
     found: list[Violation] = []
     demands = {demand.id: demand for demand in problem.demands}
-    found += (Violation(code="unknown_demand", demand=name) for name in plan.slots if name not in demands)
+    named = dict.fromkeys([*plan.slots, *plan.unplaced])
+    found += (Violation(code="unknown_demand", demand=name) for name in named if name not in demands)
     for demand in problem.demands:
         slots = plan.slots.get(demand.id, ())
         if bool(slots) == (demand.id in plan.unplaced):
@@ -38,8 +41,15 @@ def violations(problem: Problem, plan: Plan) -> tuple[Violation, ...]:
             found += _gang(demand, slots)
         for slot in slots:
             found += _slot(problem, demand, slot)
+    on_it: dict[int, list[Held]] = {machine.index: [] for machine in problem.machines}
+    for slot in (slot for slots in plan.slots.values() for slot in slots):
+        on_it.get(slot.machine, []).append((slot, True))
+    for slot in problem.fixed:
+        on_it[slot.machine].append((slot, False))
     for machine in problem.machines:
-        found += _machine(problem, plan, machine, demands)
+        order = sorted(on_it[machine.index], key=lambda held: (held[0].setup_start, held[0].free_at))
+        found += _overlaps(machine, order)
+        found += _setups(machine, order, demands)
     return tuple(found)
 
 
@@ -121,34 +131,27 @@ def _longest_alone(staffed: Sequence[Piece], start: int, end: int) -> int:
     return max(longest, end - since)
 
 
-def _machine(
-    problem: Problem, plan: Plan, machine: Machine, demands: Mapping[str, Demand]
-) -> Iterator[Violation]:
-    """The rules between what lies on one machine."""
-    planned = [slot for slots in plan.slots.values() for slot in slots if slot.machine == machine.index]
-    fixed = [slot for slot in problem.fixed if slot.machine == machine.index]
-    for number, slot in enumerate(planned):
-        for other in (*planned[number + 1 :], *fixed):
-            if slot.setup_start < other.free_at and other.setup_start < slot.free_at:
-                facts: dict[str, Fact] = {"other": other.demand}
-                yield Violation(code="overlap", demand=slot.demand, machine=machine.index, facts=facts)
-        if any(slot.setup_start < block.end and block.start < slot.free_at for block in machine.blocked):
+def _overlaps(machine: Machine, order: Sequence[Held]) -> Iterator[Violation]:
+    """Nothing planned lies over anything else; facts may lie over each other."""
+    before: list[Held] = []
+    for slot, is_planned in order:
+        before = [held for held in before if held[0].free_at > slot.setup_start]
+        for other, other_is_planned in before:
+            if is_planned or other_is_planned:
+                one, two = (slot, other) if is_planned else (other, slot)
+                facts: dict[str, Fact] = {"other": two.demand}
+                yield Violation(code="overlap", demand=one.demand, machine=machine.index, facts=facts)
+        before.append((slot, is_planned))
+        if is_planned and any(b.start < slot.free_at and slot.setup_start < b.end for b in machine.blocked):
             yield Violation(code="blocked", demand=slot.demand, machine=machine.index)
-    yield from _setups(planned, fixed, machine, demands)
 
 
-def _setups(
-    planned: list[Slot], fixed: list[Slot], machine: Machine, demands: Mapping[str, Demand]
-) -> Iterator[Violation]:
+def _setups(machine: Machine, order: Sequence[Held], demands: Mapping[str, Demand]) -> Iterator[Violation]:
     """Set-up is long enough for what the machine was left with.
 
     A fixed slot is judged only where a planned one has changed what it finds: its own shape is a fact.
     """
     loaded, by_plan = machine.loaded, False
-    order = sorted(
-        [(slot, True) for slot in planned] + [(slot, False) for slot in fixed],
-        key=lambda entry: (entry[0].setup_start, entry[0].free_at),
-    )
     for slot, is_planned in order:
         wanted = 0
         if machine.loads and slot.family and (is_planned or by_plan):

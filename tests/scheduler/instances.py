@@ -1,8 +1,13 @@
-"""Synthetic labs for tests and benches: from a seed, the same problem everywhere and every time."""
+"""Synthetic labs for tests and benches: from a seed, the same problem everywhere and every time; or drawn
+by hypothesis, which makes them small again when one goes wrong.
+"""
 
 from __future__ import annotations
 
 from random import Random
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from scheduler.problem import (
     Block,
@@ -213,4 +218,113 @@ def _tiny_job(random: Random, name: str, machines: int) -> Demand:
         clear_min=random.choice((0, 2, 5)),
         family=family(random) if random.random() < 0.7 else None,
         starts=starts if random.random() < 0.2 else (),
+    )
+
+
+# --- strange: every feature of a problem, in any mixture that has no faults
+
+_MINUTES = (0, 0, 5, 12, 40)
+
+
+def strange(random: Random, *, most_machines: int = 4, most_demands: int = 9) -> Problem:
+    """Up to five days of a small park, with gangs, dates, families, facts and outages as chance has it."""
+    days, machines = random.randint(1, 5), random.randint(1, most_machines)
+    demands, facts = random.randint(0, most_demands), random.randint(0, 3)
+    return Problem(
+        horizon_min=days * DAY - random.choice((0, 0, 100)),
+        machines=tuple(_strange_machine(random, index, days) for index in range(machines)),
+        demands=tuple(_strange_demand(random, f"job-{n}", machines, days) for n in range(demands)),
+        fixed=tuple(_strange_fact(random, f"fact-{n}", machines, days) for n in range(facts)),
+    )
+
+
+def problems() -> SearchStrategy[Problem]:
+    """What `strange` gives, made small again by hypothesis when one goes wrong."""
+    return st.randoms(use_true_random=False).map(strange)
+
+
+def labs() -> SearchStrategy[Problem]:
+    """Small labs from a seed: less strange, and fuller."""
+    sizes = {"machines": st.integers(2, 5), "jobs": st.integers(0, 14), "days": st.integers(3, 7)}
+    return st.builds(lab, st.integers(0, 10**9), gangs=st.integers(0, 3), fixed=st.integers(0, 4), **sizes)
+
+
+def _strange_calendar(random: Random, days: int) -> tuple[Piece, ...]:
+    """A house's hours, always, or hours without reason, which may be none at all."""
+    kind = random.randrange(6)
+    if kind < 3:
+        return weekdays(days, random.choice((0, 8, 9.5)), random.choice((16, 20, 24)), lunch=kind == 2)
+    if kind < 5:
+        return always(days)
+    begins = [random.randint(-200, days * DAY) for _ in range(random.randint(0, 5))]
+    return pieces((begin, begin + random.randint(1, DAY)) for begin in begins)
+
+
+def _strange_machine(random: Random, index: int, days: int) -> Machine:
+    begins = [random.randint(-100, days * DAY) for _ in range(random.choice((0, 0, 1, 2)))]
+    own = SetupRule(
+        same_min=random.randint(0, 50),
+        colour_min=random.randint(0, 50),
+        material_min=random.randint(0, 50),
+        nozzle_min=random.randint(0, 50),
+    )
+    return Machine(
+        index=index,
+        staffed=_strange_calendar(random, days),
+        open=_strange_calendar(random, days),
+        blocked=tuple(Block(start=begin, end=begin + random.randint(1, 900)) for begin in begins),
+        unattended_max_min=random.choice((0, 0, 20, 600, 5000)),
+        night_start_ok=random.choice((False, False, True)),
+        loads=random.choice((None, SetupRule(), own)),
+        loaded=random.choice((None, family(random))),
+        worn_min=random.randint(0, 3),
+    )
+
+
+def _strange_need(random: Random, machines: int) -> Need:
+    """Mostly one that can be met; now and then more machines are wanted than there are."""
+    eligible = random.sample(range(machines), random.randint(1, machines))
+    return Need(
+        eligible=tuple(eligible),
+        quantity=random.choice((1, 1, random.randint(1, len(eligible) + (len(eligible) == 3)))),
+        setup_min=random.choice((None, None, *_MINUTES)),
+        clear_min=random.choice((None, None, *_MINUTES)),
+    )
+
+
+def _strange_demand(random: Random, name: str, machines: int, days: int) -> Demand:
+    needs = tuple(_strange_need(random, machines) for _ in range(random.choice((1, 1, 1, 2))))
+    base_min, slower_min = random.choice((1, 30, 90, 240, 700)), random.choice((0, 0, 7))
+    begins = [random.randint(0, days * DAY) for _ in range(random.choice((0, 0, 1, 3)))]
+    starts = pieces((begin, begin + random.choice((1, 200))) for begin in begins)
+    told = Told(machines=needs[0].eligible[:1], start=random.randint(0, days * DAY))
+    return Demand(
+        id=name,
+        needs=needs,
+        duration_min={m: base_min + slower_min * m for need in needs for m in need.eligible},
+        release=random.choice((0, 0, random.randint(0, days * DAY // 2))),
+        due=random.choice((None, random.randint(0, days * DAY))),
+        weight=random.choice((0.5, 1.0, 4.0)),
+        presence=random.choice((Presence.NOBODY, Presence.NOBODY, Presence.STAFF, Presence.HOUSE)),
+        setup_min=random.choice(_MINUTES),
+        clear_min=random.choice(_MINUTES),
+        family=random.choice((None, family(random))),
+        starts=starts,
+        dislike_min=random.choice(((), tuple(random.randint(0, 90) for _ in starts))),
+        told=random.choice((None, None, told)),
+    )
+
+
+def _strange_fact(random: Random, name: str, machines: int, days: int) -> Slot:
+    """Any minute, some begun before the origin, some on top of each other."""
+    begin, setup_min = random.randint(-300, days * DAY), random.choice(_MINUTES)
+    run_end = begin + setup_min + random.randint(1, 400)
+    return Slot(
+        demand=name,
+        machine=random.randrange(machines),
+        setup_start=begin,
+        run_start=begin + setup_min,
+        run_end=run_end,
+        free_at=run_end + random.choice(_MINUTES),
+        family=random.choice((None, family(random))),
     )
