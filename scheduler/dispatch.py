@@ -40,10 +40,11 @@ from fablab.runs.models import RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
 from scheduler import planner
 from scheduler.aftercare import Care, Cooling, cooling, is_moving
+from scheduler.durations import blend
 from scheduler.hands import start_now
 from scheduler.live import Live, begun, remember
 from scheduler.port import MachineLink
-from scheduler.sight import look
+from scheduler.sight import PLAN_AT, look
 
 __all__ = ["Dispatcher", "MachineLink", "start_now"]
 
@@ -576,13 +577,19 @@ class Dispatcher:
             link = self.links.get(run.resource_id)
             progress = link.status.progress if link else None
             mine = progress if progress is not None and progress.token == run.id else None
+            left = sight.duration(run.claim, run.resource_id).remaining(_worked_s(run, uow.now))
             if mine and mine.remaining_s is not None and (mine.fraction or 0.0) >= TRUST_FRACTION:
-                left_s = mine.remaining_s
-            else:
-                elapsed_s = (uow.now - run.started_at).total_seconds()
-                left_s = sight.duration(run.claim, run.resource_id).remaining(max(0.0, elapsed_s)).p60_s
+                left = blend(left, mine.remaining_s, mine.fraction or 0.0)
+            left_s = left.quantile(PLAN_AT)
             ends[run.id] = uow.now + timedelta(seconds=left_s)
         return ends
+
+
+def _worked_s(run: Run, now: datetime) -> float:
+    """Seconds since the start, without its pauses."""
+    assert run.started_at is not None
+    pause_s = (now - run.state_at).total_seconds() if run.state is RunState.PAUSED else 0.0
+    return max(0.0, (now - run.started_at).total_seconds() - run.paused_s - pause_s)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

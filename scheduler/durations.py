@@ -4,13 +4,13 @@ take.
 The factor actual / estimate is taken as log-normal. It is learnt per machine, material and source of the
 estimate, in three steps that each lean on the one above while data are few: a prior for any lab, this
 lab, this source in the lab, this key. Leaning is the usual normal shrinkage: the level above counts like
-`strength` runs of its own. The spread grows by what is not known about the mean, so a key never seen
-promises a wider interval.
+a few runs of its own. The spread of one run around its key's mean and the spread of those means are kept
+apart: a key that is known promises only the first, one never seen both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, erfc, exp, log, sqrt
 from statistics import NormalDist
@@ -18,6 +18,12 @@ from types import MappingProxyType
 
 _STANDARD = NormalDist()
 _TINY = 1e-290  # below this an upper tail is taken from its asymptote
+
+#: How far, as a deviation of the logarithm, a machine's own word on what remains may be wrong.
+SAID_SIGMA_AT_START = 0.5
+SAID_SIGMA_AT_END = 0.05
+
+LEAST_LEAN = 3.0  # runs: however much machines differ, one or two runs of a new one may be chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +48,15 @@ class FinishedRun:
 class Prior:
     """What is believed before the first run: the median factor and the spread of its logarithm.
 
-    `strength`: how many runs a level must have to weigh as much as the one above it. `log_limit`: a
-    factor further than this from 1 (as a logarithm; 1.4 is about fourfold) counts as that far, so one
-    forgotten print weighs little.
+    `between`: how far the medians of two keys lie apart, as a deviation of the logarithm. `strength`: how
+    many runs a level must have to weigh as much as what was believed before it. `log_limit`: a factor
+    further than this from 1 (as a logarithm; 1.4 is about fourfold) counts as that far, so one forgotten
+    print weighs little.
     """
 
     factor: float = 1.05
-    log_sigma: float = 0.18
+    log_sigma: float = 0.16
+    between: float = 0.08
     strength: float = 8.0
     log_limit: float = 1.4
     least_log_sigma: float = 0.02
@@ -56,13 +64,18 @@ class Prior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A log-normal factor: mean and variance of its logarithm, and how many runs (with those leant on)
-    say so.
+    """A log-normal factor: its logarithm's mean and the variance of one run around it, how unsure the mean
+    itself is (as a variance), and how many runs of its own say so.
     """
 
     log_mean: float
     log_var: float
-    weight: float
+    mean_var: float
+    runs: int
+
+    @property
+    def median(self) -> float:
+        return exp(self.log_mean)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +145,7 @@ class Factors:
         if not estimate_s > 0:
             raise ValueError(f"an estimate is longer than nothing, not {estimate_s} s")
         level = self.level(key)
-        log_sigma = sqrt(level.log_var * (1 + 1 / level.weight))
+        log_sigma = sqrt(level.log_var + level.mean_var)
         return Duration(
             log_mean=log(estimate_s) + level.log_mean, log_sigma=max(log_sigma, self.least_log_sigma)
         )
@@ -143,27 +156,93 @@ def learn(runs: Iterable[FinishedRun], prior: Prior | None = None) -> Factors:
     above 0.
     """
     prior = prior or Prior()
-    logs: dict[Key, list[float]] = {}
+    of_key = _logs(runs, prior)
+    of_source: dict[str, list[float]] = {}
+    for key, found in of_key.items():
+        of_source.setdefault(key.source, []).extend(found)
+    within = _within(of_key.values(), prior)
+    lab_mean = _mean(log(prior.factor), [x for found in of_key.values() for x in found], prior.strength)
+    source_means = {source: _mean(lab_mean, found, prior.strength) for source, found in of_source.items()}
+    between = _between(of_key, source_means, within, prior)
+    # What leaning on the source is worth in runs: little where machines differ much, a lot where they agree.
+    lean = min(prior.strength, max(LEAST_LEAN, within / between))
+
+    def unseen(log_mean: float, count: int) -> Level:
+        unsure = between + within / (prior.strength + count)
+        return Level(log_mean=log_mean, log_var=within, mean_var=unsure, runs=count)
+
+    return Factors(
+        lab=unseen(lab_mean, sum(map(len, of_key.values()))),
+        sources={source: unseen(mean, len(of_source[source])) for source, mean in source_means.items()},
+        keys={
+            key: _key_level(found, source_means[key.source], within, lean, prior)
+            for key, found in of_key.items()
+        },
+        least_log_sigma=prior.least_log_sigma,
+    )
+
+
+def _logs(runs: Iterable[FinishedRun], prior: Prior) -> dict[Key, list[float]]:
+    """By key, sorted: a sum of floats depends on its order, and the answer must not."""
+    found: dict[Key, list[float]] = {}
     for run in runs:
         if not (run.estimate_s > 0 and run.actual_s > 0):
             raise ValueError(f"a finished run took some time and was expected to: {run}")
         factor = log(run.actual_s / run.estimate_s)
-        logs.setdefault(run.key, []).append(min(max(factor, -prior.log_limit), prior.log_limit))
-    top = Level(log_mean=log(prior.factor), log_var=prior.log_sigma**2, weight=prior.strength)
-    lab = _lean(top, [x for of_key in logs.values() for x in of_key], prior.strength)
-    of_source: dict[str, list[float]] = {}
-    for key, of_key in logs.items():
-        of_source.setdefault(key.source, []).extend(of_key)
-    sources = {source: _lean(lab, found, prior.strength) for source, found in of_source.items()}
-    keys = {key: _lean(sources[key.source], found, prior.strength) for key, found in logs.items()}
-    return Factors(lab=lab, sources=sources, keys=keys, least_log_sigma=prior.least_log_sigma)
+        found.setdefault(run.key, []).append(min(max(factor, -prior.log_limit), prior.log_limit))
+    return {key: sorted(found[key]) for key in sorted(found, key=repr)}
 
 
-def _lean(above: Level, logs: list[float], strength: float) -> Level:
-    """The level above counts like `strength` observations around its own mean with its own variance."""
-    weight = strength + len(logs)
-    in_order = sorted(logs)  # a sum of floats depends on its order; the answer must not
-    log_mean = (strength * above.log_mean + sum(in_order)) / weight
-    spread = strength * (above.log_var + (above.log_mean - log_mean) ** 2)
-    spread += sum((x - log_mean) ** 2 for x in in_order)
-    return Level(log_mean=log_mean, log_var=spread / weight, weight=weight)
+def _key_level(logs: list[float], above: float, within: float, lean: float, prior: Prior) -> Level:
+    """Its mean leans on its source's, its spread on what is usual around a key's own mean in this lab. A
+    spread of the whole lab would be too wide here: it holds the differences between machines, too.
+    """
+    log_mean = _mean(above, logs, lean)
+    own = sum(logs) / len(logs)
+    freedom = prior.strength + len(logs) - 1
+    log_var = (prior.strength * within + sum((x - own) ** 2 for x in logs)) / freedom
+    return Level(log_mean=log_mean, log_var=log_var, mean_var=log_var / (lean + len(logs)), runs=len(logs))
+
+
+def _mean(above: float, logs: Sequence[float], strength: float) -> float:
+    """The level above counts like `strength` runs of its own."""
+    return (strength * above + sum(sorted(logs))) / (strength + len(logs))
+
+
+def _within(keys: Iterable[list[float]], prior: Prior) -> float:
+    """The variance of one run around its own key's mean, over all keys."""
+    squares, freedom = prior.strength * prior.log_sigma**2, prior.strength
+    for logs in keys:
+        own = sum(logs) / len(logs)
+        squares += sum((x - own) ** 2 for x in logs)
+        freedom += len(logs) - 1
+    return squares / freedom
+
+
+def _between(
+    of_key: Mapping[Key, list[float]], means: Mapping[str, float], within: float, prior: Prior
+) -> float:
+    """The variance of the keys' own means around their source's, less what chance alone would make of it."""
+    squares, count = 2 * prior.between**2, 2.0
+    for key, logs in of_key.items():
+        own = sum(logs) / len(logs)
+        squares += max(0.0, (own - means[key.source]) ** 2 - within / len(logs))
+        count += 1
+    return squares / count
+
+
+def blend(left: Duration, said_s: float, fraction: float) -> Duration:
+    """What remains of a run when its machine says `said_s`, with `fraction` (0..1) of it done.
+
+    Both are weighed by how sure they are; a machine is the surer the further it has come. They mostly lean on
+    one slicer's same estimate, so two of them are never surer than the surer one.
+    """
+    own_sigma = max(log(max(left.p90_s, 1.0) / max(left.p10_s, 1.0)) / (2 * _STANDARD.inv_cdf(0.9)), 0.02)
+    said_sigma = SAID_SIGMA_AT_END + (SAID_SIGMA_AT_START - SAID_SIGMA_AT_END) * (
+        1 - min(1.0, max(0.0, fraction))
+    )
+    own_weight, said_weight = own_sigma**-2, said_sigma**-2
+    log_mean = (own_weight * log(max(left.p50_s, 1.0)) + said_weight * log(max(said_s, 1.0))) / (
+        own_weight + said_weight
+    )
+    return Duration(log_mean=log_mean, log_sigma=min(own_sigma, said_sigma))

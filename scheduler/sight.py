@@ -14,7 +14,11 @@ from fablab.claims.calendar import Held, Place
 from fablab.claims.models import Claim, ClaimKind
 from fablab.places import house
 from fablab.places.models import MachineGate, Resource, ResourceKind, Technology
-from scheduler.durations import Duration, Factors, Key, learn
+from fablab.reports.shares import owner_of
+from scheduler import fairness
+from scheduler.durations import Duration
+from scheduler.lore import Lore, key_of, lore
+from scheduler.odds import outlook
 from scheduler.problem import (
     Block,
     Demand,
@@ -36,8 +40,9 @@ MINUTE = timedelta(minutes=1)
 #: A machine with another nozzle than the file asks for is not eligible at all, so the plan never pays for a change.
 ANY_NOZZLE = 0
 
-#: Weight of a claim by its priority, for tardiness.
-WEIGHTS: Mapping[int, float] = {-1: 0.5, 0: 1.0, 1: 3.0}
+#: A job that names no day is wanted that long after it was asked for. Without a wish of its own it could never be
+#: late, and neither its audience's share nor its own waiting would count for anything.
+WANTED_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class Sight:
     problem: Problem
     ids: tuple[int, ...]
     names: tuple[str, ...]
-    factors: Factors
+    lore: Lore = field(default_factory=Lore)
     index: Mapping[int, int] = field(default_factory=dict)
     clear_min: Mapping[int, int] = field(default_factory=dict)
     setup_min: Mapping[int, int] = field(default_factory=dict)
@@ -65,8 +70,26 @@ class Sight:
 
     def duration(self, claim: Claim, resource_id: int) -> Duration:
         """How long the run may take on this resource, as a distribution."""
-        key = Key(machine=str(resource_id), material=str(claim.material_id), source=claim.estimate_source)
-        return self.factors.distribution(key, max(1, claim.estimate_s))
+        key = key_of(resource_id, claim.material_id, claim.estimate_source)
+        return self.lore.factors.distribution(key, max(1, claim.estimate_s))
+
+    def finish(self, claim: Claim, slot: Slot, q: float) -> datetime:
+        """When the run in this slot is finished with probability `q`, told from now: see `scheduler.odds`."""
+        wait_s = max(0, slot.run_start) * 60
+        view = outlook(wait_s, self.duration(claim, self.ids[slot.machine]))
+        return self.origin + timedelta(seconds=self.lore.odds.finish_s(view, q))
+
+    def parts(self, claim: Claim) -> fairness.Parts:
+        """What the claim's weight is made of. Only jobs grow heavier as they wait: a reservation and a workshop have
+        their date, and are asked for months ahead."""
+        waited = self.origin - claim.made_at if claim.kind is ClaimKind.JOB else timedelta()
+        return fairness.weigh(
+            self.lore.fairness,
+            priority=claim.priority,
+            audience=claim.audience.value if claim.audience else "",
+            owner=owner_of(claim.project_id, claim.member_id),
+            waited_days=waited / timedelta(days=1),
+        )
 
     def demand(self, claim: Claim, *, earliest: datetime | None = None) -> Demand:
         release = max(claim.release_at, earliest or self.origin, self.origin)
@@ -76,8 +99,8 @@ class Sight:
             needs=tuple(self._need(need.eligible, need.quantity) for need in claim.needs),
             duration_min={self.index[i]: self.duration(claim, i).quantile_min(PLAN_AT) for i in eligible},
             release=self.minute(release),
-            due=self.minute(claim.due_at) if claim.due_at else None,
-            weight=WEIGHTS.get(claim.priority, 1.0),
+            due=self._due(claim),
+            weight=self.parts(claim).weight,
             presence=_presence(claim),
             family=family_of(claim),
             not_eligible={
@@ -87,6 +110,11 @@ class Sight:
                 if int(i) in self.index
             },
         )
+
+    def _due(self, claim: Claim) -> int | None:
+        if claim.due_at is None and claim.kind is not ClaimKind.JOB:
+            return None
+        return self.minute(claim.due_at or claim.made_at + WANTED_WITHIN)
 
     def _need(self, eligible: Sequence[int], quantity: int) -> Need:
         known = tuple(self.index[i] for i in eligible if i in self.index)
@@ -119,8 +147,9 @@ class Sight:
         return max(run_end, self.problem.horizon_min)
 
 
-def look(uow: UnitOfWork, *, without: Iterable[str] = (), factors: Factors | None = None) -> Sight:
-    """Everything that occupies a resource from now on, but the allocations of the claims in `without`."""
+def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
+    """Everything that occupies a resource from now on, but the allocations of the claims in `without`; and what the
+    lab has learnt of itself."""
     origin = uow.now.replace(second=0, microsecond=0)
     origin = origin if origin == uow.now else origin + MINUTE
     rows = house.resources(uow, frozenset(ResourceKind))
@@ -145,7 +174,7 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = (), factors: Factors | Non
         ),
         ids=tuple(row.id for row in rows),
         names=tuple(row.name for row in rows),
-        factors=factors or learn(()),
+        lore=lore(uow),
         index=index,
         clear_min={index[row.id]: ceil(row.machine.clear_s / 60) for row in rows if row.machine}
         | {index[row.id]: 0 for row in rows if not row.machine},

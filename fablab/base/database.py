@@ -93,12 +93,17 @@ SYSTEM = Actor(member_id=None, name="fablab")
 
 @dataclass(slots=True, kw_only=True)
 class UnitOfWork:
-    """One transaction, one instant, one actor. `raise_event` speaks after the commit, or never."""
+    """One transaction, one instant, one actor. `raise_event` speaks after the commit, or never.
+
+    `memory` is the database's: what was worked out from many rows and is asked for again and again. Whoever keeps
+    something there keeps with it what tells that it is out of date; a transaction that fails does not undo it.
+    """
 
     session: Session
     now: datetime
     actor: Actor
     events: list[Event] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def raise_event(self, topic: str, id: int | str, name: str) -> None:
         self.events.append(Event(topic=topic, id=id, name=name, at=self.now))
@@ -114,6 +119,7 @@ class Database:
         self.clock: Clock = clock or SystemClock()
         self.bus = bus or Bus()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.memory: dict[str, Any] = {}
         self._writer = threading.Lock()
         self.engine = _engine(str(self.url.render_as_string(hide_password=False)), self.is_sqlite, pool)
 
@@ -122,7 +128,8 @@ class Database:
         """A writing transaction. Raises `Conflict` where another try may succeed; nothing is kept on any error."""
         with self._turn(), _conflicts():
             session = Session(self.engine, expire_on_commit=False, autoflush=True)
-            uow = UnitOfWork(session=session, now=at or self.clock.now(), actor=actor)
+            now = at or self.clock.now()
+            uow = UnitOfWork(session=session, now=now, actor=actor, memory=self.memory)
             try:
                 session.connection(execution_options={"fablab_write": True})
                 yield uow
@@ -140,7 +147,7 @@ class Database:
         """A reading transaction; whatever is changed in it is thrown away."""
         with _conflicts(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             # Closing gives the connection back rolled back, and leaves what was read readable.
-            yield UnitOfWork(session=session, now=self.clock.now(), actor=actor)
+            yield UnitOfWork(session=session, now=self.clock.now(), actor=actor, memory=self.memory)
 
     def write(self, work: Callable[[UnitOfWork], T], actor: Actor = SYSTEM, *, tries: int = RETRIES) -> T:
         """Run `work` in a transaction, again on a `Conflict` that may heal, at most `tries` times."""

@@ -12,9 +12,11 @@ from alembic.script import ScriptDirectory
 
 import fablab.claims.jobs.models
 import fablab.claims.models
+import fablab.claims.promises
 import fablab.money.models
 import fablab.notices
 import fablab.people.models
+import fablab.people.shares
 import fablab.places.models
 import fablab.programs.models
 import fablab.runs.models  # noqa: F401 - every room's tables must be known to the metadata

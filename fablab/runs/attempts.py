@@ -170,6 +170,8 @@ def turn(uow: UnitOfWork, run: Run, action: str, detail: str = "") -> None:
     run.state = step(RUN_STEPS, run.state, action)
     if run.state is before:
         return
+    if before is RunState.PAUSED:
+        run.paused_s += max(0.0, (uow.now - run.state_at).total_seconds())
     run.state_at = uow.now
     run.detail = detail[:300]
     if run.state is RunState.RUNNING and run.started_at is None:

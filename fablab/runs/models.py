@@ -56,6 +56,7 @@ class Run(Base):
     """`id` is the token the device is given. `deadline_at`: a start that would come later is dropped and said.
 
     `unseen_since` is when the machine was last lost from sight; `elapsed_s` and `fraction` are the last seen.
+    `paused_s`: how long it stood still in pauses that are over.
     """
 
     __tablename__ = "runs"
@@ -74,6 +75,7 @@ class Run(Base):
     state_at: Mapped[datetime]
     unseen_since: Mapped[datetime | None]
     elapsed_s: Mapped[float] = mapped_column(default=0.0)
+    paused_s: Mapped[float] = mapped_column(default=0.0)
     fraction: Mapped[float | None]
     remaining_s: Mapped[float | None]
     used_g: Mapped[float | None]
@@ -88,6 +90,7 @@ class Run(Base):
 
     __table_args__ = (
         Index("ix_runs_resource_prepared", "resource_id", "prepared_at"),
+        Index("ix_runs_state_ended", "state", "ended_at"),
         # One machine runs one thing: the database says so too.
         Index(
             "uq_runs_live_resource",

@@ -7,17 +7,14 @@ from datetime import datetime
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal, Refused
-from fablab.claims import calendar
+from fablab.claims import calendar, promises
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimState
-from scheduler.durations import Factors
 from scheduler.planner.upkeep import ahead, is_movable, reinsert
 from scheduler.problem import Fact
 from scheduler.sight import MINUTE, look
 
 
-def place_now(
-    uow: UnitOfWork, claim: Claim, resource_id: int, *, factors: Factors | None = None
-) -> Allocation:
+def place_now(uow: UnitOfWork, claim: Claim, resource_id: int) -> Allocation:
     """Give a held job this machine from this very moment: the operator stands before it.
 
     What the planner had put there moves on; what is a person's own (a reservation, a session, an outage) does not,
@@ -31,7 +28,7 @@ def place_now(
         raise Refused([Refusal(code="machine.not_eligible", facts=facts)])
     calendar.take_turn(uow)
     _end_leftovers(uow, resource_id)
-    sight = look(uow, without=(claim.id,), factors=factors)
+    sight = look(uow, without=(claim.id,))
     machine = sight.index[resource_id]
     duration = sight.duration(claim, resource_id)
     run_end = duration.quantile_min(0.60)
@@ -56,7 +53,8 @@ def place_now(
     (allocation,) = calendar.hold(uow, claim, [place], AllocationState.FIRM)
     claim.ready_at, claim.ready_from = end_at, min(end_at, sight.instant(duration.quantile_min(0.10)))
     claim.ready_until = max(end_at, slow_end)
-    reinsert(uow, moved, factors=factors)
+    promises.foresee(uow, claim.id, duration.log_mean, duration.log_sigma)
+    reinsert(uow, moved)
     return allocation
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fablab.base.database import UnitOfWork
-from fablab.claims import calendar
-from fablab.claims.models import Claim
-from scheduler.durations import Factors
+from fablab.claims import calendar, promises
+from fablab.claims.models import Claim, ClaimKind
 from scheduler.greedy import Board, Insertion
+from scheduler.odds import TOLD, outlook
 from scheduler.plan import Unplaced
 from scheduler.planner.reasons import reasons_for
 from scheduler.sight import Sight, look
@@ -27,18 +27,18 @@ class Promise:
     ready_until: datetime
 
 
-def insert(uow: UnitOfWork, claim: Claim, *, factors: Factors | None = None) -> Promise | None:
+def insert(uow: UnitOfWork, claim: Claim) -> Promise | None:
     """Hold the earliest place for an open claim. None when there is none before the horizon; `claim.reasons` says why."""
     calendar.take_turn(uow)
-    sight = look(uow, without=(claim.id,), factors=factors)
+    sight = look(uow, without=(claim.id,))
     promise = put(uow, sight, Board(sight.problem), claim)
     claim.told_ready_at = claim.ready_at
     return promise
 
 
-def preview(uow: UnitOfWork, claim: Claim, *, factors: Factors | None = None) -> Promise | None:
+def preview(uow: UnitOfWork, claim: Claim) -> Promise | None:
     """What `insert` would promise a claim that is not in the database yet; nothing is written."""
-    sight = look(uow, factors=factors)
+    sight = look(uow)
     demand = sight.demand(claim)
     found = Board(sight.problem).insert(demand)
     claim.reasons = reasons_for(sight, demand, found)
@@ -55,6 +55,11 @@ def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | 
     calendar.hold(uow, claim, [sight.place(slot, claim.needs[slot.need].id) for slot in found.slots])
     board.know(demand)
     board.place(found.slots)
+    return keep(sight, claim, found)
+
+
+def keep(sight: Sight, claim: Claim, found: Insertion) -> Promise:
+    """Write on the claim what its new place promises; whether anybody is told of it is another matter."""
     promise = promise_of(sight, claim, found)
     claim.ready_at, claim.ready_from, claim.ready_until = (
         promise.ready_at,
@@ -65,12 +70,11 @@ def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | 
 
 
 def promise_of(sight: Sight, claim: Claim, found: Insertion) -> Promise:
+    """`ready_from`, `ready_until`: the bed cleared after a finish at P10 and at P90 (`scheduler.odds`)."""
+
     def ready(quantile: float) -> datetime:
         ends = (
-            sight.free_at(
-                slot.machine,
-                slot.run_start + sight.duration(claim, sight.ids[slot.machine]).quantile_min(quantile),
-            )
+            sight.free_at(slot.machine, sight.minute(sight.finish(claim, slot, quantile)))
             for slot in found.slots
         )
         return sight.instant(max(ends))
@@ -83,4 +87,27 @@ def promise_of(sight: Sight, claim: Claim, found: Insertion) -> Promise:
         ready_at=ready_at,
         ready_from=min(ready(0.10), ready_at),
         ready_until=max(ready(0.90), ready_at),
+    )
+
+
+def _remember(uow: UnitOfWork, sight: Sight, claim: Claim, found: Insertion) -> None:
+    """The first promise of a job, as the record will judge it: when its run is finished."""
+    if claim.kind is not ClaimKind.JOB:
+        return
+    slot = max(found.slots, key=lambda slot: slot.run_end)
+    view = outlook(max(0, slot.run_start) * 60, sight.duration(claim, sight.ids[slot.machine]))
+    p10_at, p50_at, p80_at, p90_at = (sight.finish(claim, slot, quantile) for quantile in TOLD)
+    promises.keep(
+        uow,
+        promises.Promised(
+            claim_id=claim.id,
+            told_at=uow.now,
+            start_at=sight.instant(slot.run_start),
+            p10_at=p10_at,
+            p50_at=p50_at,
+            p80_at=p80_at,
+            p90_at=p90_at,
+            middle_at=sight.origin + timedelta(seconds=view.middle_s),
+            scale_s=view.scale_s,
+        ),
     )

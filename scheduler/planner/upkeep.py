@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from math import log2
 
 from sqlalchemy import select
 
@@ -13,27 +14,34 @@ from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, 
 from fablab.notices import tell
 from fablab.places import house
 from fablab.places.models import MachineGate
-from scheduler.durations import Factors
 from scheduler.greedy import Board
 from scheduler.planner.promise import put
-from scheduler.sight import look
+from scheduler.sight import Sight, look
 
 LATE_START = timedelta(minutes=3)  # a planned start nobody tapped is past when it is that old
 TELL_FROM = timedelta(minutes=15)  # a promise moved by less is not worth a message
+MOVED = "job.moved"  # the notice of a promise that moved
 END_DRIFT = timedelta(minutes=2)  # a running job's end is rewritten when it moved by more
 
 
-def reinsert(uow: UnitOfWork, claims: Iterable[Claim], *, factors: Factors | None = None) -> int:
-    """Find new places for open claims, in the order of what they were promised; tells those whose promise moved.
+def reinsert(uow: UnitOfWork, claims: Iterable[Claim]) -> int:
+    """Find new places for open claims, the heaviest first; tells those whose promise moved.
 
+    Weights count by doublings, so that those who are owed about alike keep the order of what they were promised.
     Returns how many were told.
     """
-    waiting = sorted(claims, key=lambda c: (-c.priority, c.ready_at or c.due_at or c.made_at, c.made_at))
+    waiting = list(claims)
     if not waiting:
         return 0
     calendar.take_turn(uow)
-    sight = look(uow, without=[claim.id for claim in waiting], factors=factors)
+    sight = look(uow, without=[claim.id for claim in waiting])
     board = Board(sight.problem)
+
+    def turn(claim: Claim) -> tuple[int, datetime, datetime]:
+        doublings = round(log2(sight.parts(claim).weight))
+        return -doublings, claim.ready_at or claim.due_at or claim.made_at, claim.made_at
+
+    waiting.sort(key=turn)
     told = 0
     for claim in waiting:
         put(uow, sight, board, claim)
@@ -41,10 +49,16 @@ def reinsert(uow: UnitOfWork, claims: Iterable[Claim], *, factors: Factors | Non
     return told
 
 
-def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
+def is_worth_telling(claim: Claim, ready_at: datetime) -> bool:
     """Measured from what the owner was last told: ten moves of four minutes are forty."""
+    was = claim.told_ready_at
+    return was is not None and abs(ready_at - was) >= TELL_FROM
+
+
+def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
+    """Returns whether the owner was told. See `is_worth_telling`."""
     was, now = claim.told_ready_at, claim.ready_at
-    if was is not None and now is not None and abs(now - was) < TELL_FROM:
+    if was is not None and now is not None and not is_worth_telling(claim, now):
         return False
     claim.told_ready_at = now
     if was is None:
@@ -53,24 +67,24 @@ def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
         tell(uow, claim.member_id, "job.no_place", claim_id=claim.id, file=claim.title)
         return True
     facts = {"file": claim.title, "was": was.isoformat(), "ready": now.isoformat()}
-    tell(uow, claim.member_id, "job.moved", claim_id=claim.id, **facts)
+    tell(uow, claim.member_id, MOVED, claim_id=claim.id, **facts)
     return True
 
 
-def refresh(uow: UnitOfWork, ends: Mapping[str, datetime], *, factors: Factors | None = None) -> int:
+def refresh(uow: UnitOfWork, ends: Mapping[str, datetime]) -> int:
     """Keep the calendar true: overruns push on, missed starts move, machines out of service are left.
 
     `ends`: run id to the instant its run is now expected to end. Returns how many owners were told of a move.
     """
     calendar.take_turn(uow)
-    _follow_runs(uow, ends, factors)
+    _follow_runs(uow, ends)
     for allocation in _lost(uow):
         if allocation.claim.state is ClaimState.HELD:
             calendar.release(uow, allocation.claim, "replan")
-    return reinsert(uow, _waiting(uow), factors=factors)
+    return reinsert(uow, waiting_jobs(uow))
 
 
-def _waiting(uow: UnitOfWork) -> list[Claim]:
+def waiting_jobs(uow: UnitOfWork) -> list[Claim]:
     query = select(Claim).where(Claim.state == ClaimState.OPEN, Claim.kind == ClaimKind.JOB)
     return [claim for claim in uow.session.scalars(query).unique() if claim.needs]
 
@@ -106,16 +120,36 @@ def _unstarted(uow: UnitOfWork) -> list[Allocation]:
     return list(uow.session.scalars(query.order_by(Allocation.resource_id, Allocation.start_at)).unique())
 
 
-def _follow_runs(uow: UnitOfWork, ends: Mapping[str, datetime], factors: Factors | None) -> None:
+def _follow_runs(uow: UnitOfWork, ends: Mapping[str, datetime]) -> None:
     if not ends:
         return
     rows = uow.session.scalars(select(Allocation).where(Allocation.run_id.in_(list(ends)))).unique()
-    sight = look(uow, factors=factors)
+    sight = look(uow)
     for row in rows:
         run_end = max(ends[row.run_id or ""], uow.now)
         if abs(run_end - row.run_end_at) > END_DRIFT:
             end_at = sight.instant(sight.free_at(sight.index[row.resource_id], sight.minute(run_end)))
             _stretch(uow, row, run_end, end_at)
+        _narrow(uow, sight, row, run_end)
+
+
+def _narrow(uow: UnitOfWork, sight: Sight, row: Allocation, run_end: datetime) -> None:
+    """What is promised of a running job: its expected end as it was said, the spread of what is left of such runs
+    after the time this one has taken."""
+    elapsed_s = max(0.0, (uow.now - row.run_start_at).total_seconds())
+    left = sight.duration(row.claim, row.resource_id).remaining(elapsed_s)
+    said = (run_end - uow.now).total_seconds() / max(60.0, left.p60_s)
+    machine = sight.index[row.resource_id]
+
+    def ready(left_s: float) -> datetime:
+        return sight.instant(sight.free_at(machine, sight.minute(uow.now + timedelta(seconds=said * left_s))))
+
+    claim = row.claim
+    early, late = min(row.end_at, ready(left.p10_s)), max(row.end_at, ready(left.p90_s))
+    if claim.ready_from is None or abs(early - claim.ready_from) > END_DRIFT:
+        claim.ready_from = early
+    if claim.ready_until is None or abs(late - claim.ready_until) > END_DRIFT:
+        claim.ready_until = late
 
 
 def _stretch(uow: UnitOfWork, row: Allocation, run_end: datetime, end_at: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.durations import Duration, Factors, FinishedRun, Key, Prior, learn
+from scheduler.durations import Duration, Factors, FinishedRun, Key, Prior, blend, learn
 
 SLOW = Key(machine="old", material="PLA", source="slicer")
 FAST = Key(machine="new", material="PLA", source="slicer")
@@ -150,3 +150,32 @@ def test_an_estimate_of_nothing_is_refused(estimate_s: float) -> None:
 def test_a_run_that_took_no_time_is_refused() -> None:
     with pytest.raises(ValueError, match="took some time"):
         learn([FinishedRun(key=SLOW, estimate_s=100, actual_s=0)])
+
+
+def test_a_known_machine_does_not_promise_the_differences_between_machines() -> None:
+    keys = [Key(machine=str(number), material="PLA", source="slicer") for number in range(6)]
+    told = [
+        run
+        for number, key in enumerate(keys)
+        for run in runs(key, 0.7 + 0.15 * number, 60, spread=0.05, seed=number)
+    ]
+    factors = learn(told)
+    known = factors.distribution(keys[0], 1000)
+    stranger = factors.distribution(Key(machine="new", material="PLA", source="slicer"), 1000)
+    assert known.log_sigma < 0.1
+    assert stranger.log_sigma > 0.15
+
+
+def test_a_machine_s_own_word_counts_the_more_the_further_it_has_come() -> None:
+    left = HOUR.remaining(1800)
+    early, late = blend(left, 5400, 0.1), blend(left, 5400, 0.95)
+    assert left.p50_s < early.p50_s < late.p50_s < 5400
+    assert late.log_sigma < early.log_sigma
+
+
+@given(said_s=st.floats(0, 1e6), fraction=st.floats(-1, 2), elapsed_s=st.floats(0, 1e5))
+def test_whatever_a_machine_says_what_remains_is_some_time(
+    said_s: float, fraction: float, elapsed_s: float
+) -> None:
+    left = blend(HOUR.remaining(elapsed_s), said_s, fraction)
+    assert 0 < left.p10_s < left.p90_s

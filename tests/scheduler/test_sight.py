@@ -13,10 +13,10 @@ from fablab.claims import calendar
 from fablab.claims.models import Claim
 from fablab.places import house
 from fablab.places.models import HoursException, HoursKind, HoursRule, Machine, Resource
-from scheduler.durations import learn
+from scheduler.fairness import ageing
 from scheduler.problem import Family, Piece, Presence, Problem, faults
 from scheduler.problem import Machine as Lane
-from scheduler.sight import ANY_NOZZLE, HORIZON, MINUTE, Sight, colour_number, family_of, look
+from scheduler.sight import ANY_NOZZLE, HORIZON, MINUTE, WANTED_WITHIN, Sight, colour_number, family_of, look
 from tests.lab import TUESDAY, Lab, analysed, submitted
 
 DAY_MIN = 24 * 60
@@ -32,9 +32,7 @@ def claim_of(uow: UnitOfWork, job_id: str) -> Claim:
 
 
 def bare(origin: datetime) -> Sight:
-    return Sight(
-        origin=origin, problem=Problem(horizon_min=1, machines=()), ids=(), names=(), factors=learn(())
-    )
+    return Sight(origin=origin, problem=Problem(horizon_min=1, machines=()), ids=(), names=())
 
 
 @given(st.integers(-10_000, 60_000))
@@ -157,10 +155,14 @@ def test_a_claim_becomes_a_demand(lab: Lab) -> None:
         assert demand.not_eligible == {ender: "machine.other_nozzle"}
         assert demand.duration_min[mk3] == sight.duration(claim, lab.resources["mk3"]).quantile_min(0.6)
         assert (demand.release, demand.due, later.release) == (0, 60, 3)
-        assert (demand.weight, demand.presence) == (1.0, Presence.NOBODY)
+        assert demand.weight == ageing(7 / (24 * 60))
+        assert demand.presence is Presence.NOBODY
         assert demand.family == family_of(claim)
         claim.attended, claim.priority = True, 1
-        assert (sight.demand(claim).presence, sight.demand(claim).weight) == (Presence.STAFF, 3.0)
+        assert sight.demand(claim).presence is Presence.STAFF
+        assert sight.demand(claim).weight == 3.0 * ageing(7 / (24 * 60))
+        claim.due_at = None
+        assert sight.demand(claim).due == WANTED_WITHIN // MINUTE - 7
 
 
 def test_an_open_colour_is_of_a_family_of_its_own() -> None:

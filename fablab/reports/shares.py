@@ -1,0 +1,155 @@
+"""Who got the machines' time: hours used and held over four weeks, by audience and by project, and who waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Double, and_, case, cast, extract, func, literal, or_, select
+
+from fablab.base.database import UnitOfWork
+from fablab.claims.jobs.models import Job, JobState
+from fablab.claims.models import Allocation, Claim, ClaimKind, ClaimState
+from fablab.people.access import Right, allows
+from fablab.people.models import Audience, Member, Project
+from fablab.places.models import Resource, ResourceKind
+from fablab.runs.models import LIVE, Run, RunState
+
+LOOK_BACK = timedelta(days=28)
+
+#: Runs that count as used. What failed or was interrupted is the lab's bad luck, as in `runs.settle`.
+_COUNTED = (RunState.SUCCEEDED, RunState.CANCELLED, *LIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Machine hours of one project, or with `project_id` None of one member's work without a project; and how many
+    of its jobs wait."""
+
+    audience: Audience
+    project_id: int | None
+    member_id: int | None
+    used_h: float
+    held_h: float
+    waiting: int
+
+    @property
+    def owner(self) -> str:
+        return owner_of(self.project_id, self.member_id)
+
+
+def owner_of(project_id: int | None, member_id: int | None) -> str:
+    """The name under which hours are added up: a project shares, and work without one is its member's."""
+    return f"project-{project_id}" if project_id is not None else f"member-{member_id}"
+
+
+def hours(uow: UnitOfWork) -> list[Hours]:
+    """Everybody who used, holds or waits for a machine, in two queries whatever their number.
+
+    Used: what began within LOOK_BACK and was not the lab's bad luck, and people's own time on a machine. Held: what
+    the calendar keeps for them from now on.
+    """
+    uow.session.flush()
+    found: dict[tuple[Audience, int | None, int | None], list[float]] = {}
+    for audience, project_id, member_id, used_s, held_s in uow.session.execute(_query(uow)):
+        sums = found.setdefault((audience, project_id, None if project_id else member_id), [0.0, 0.0, 0])
+        sums[0] += (used_s or 0.0) / 3600
+        sums[1] += (held_s or 0.0) / 3600
+    waiting = (
+        select(Claim.audience, Claim.project_id, Claim.member_id, func.count())
+        .join(Job, Job.id == Claim.id)
+        .where(Claim.audience.is_not(None), Job.state.in_((JobState.QUEUED, JobState.REVIEW)))
+        .group_by(Claim.audience, Claim.project_id, Claim.member_id)
+    )
+    for audience, project_id, member_id, count in uow.session.execute(waiting):
+        assert audience is not None
+        found.setdefault((audience, project_id, None if project_id else member_id), [0.0, 0.0, 0])[2] += count
+    return [
+        Hours(
+            audience=audience,
+            project_id=project_id,
+            member_id=member_id,
+            used_h=used_h,
+            held_h=held_h,
+            waiting=int(count),
+        )
+        for (audience, project_id, member_id), (used_h, held_h, count) in found.items()
+    ]
+
+
+def _query(uow: UnitOfWork):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type of a select is longer than the rest
+    seconds = _seconds(uow)
+    own = and_(Allocation.run_id.is_(None), Claim.kind != ClaimKind.JOB, Allocation.end_at <= uow.now)
+    used = or_(Run.state.in_(_COUNTED), own)
+    held = and_(
+        Allocation.run_id.is_(None),
+        Allocation.end_at > uow.now,
+        Claim.state.in_((ClaimState.HELD, ClaimState.OFFERED)),
+    )
+    return (
+        select(
+            Claim.audience,
+            Claim.project_id,
+            Claim.member_id,
+            func.sum(case((used, seconds), else_=0.0)),
+            func.sum(case((held, seconds), else_=0.0)),
+        )
+        .select_from(Allocation)
+        .join(Claim, Claim.id == Allocation.claim_id)
+        .join(Resource, Resource.id == Allocation.resource_id)
+        .outerjoin(Run, Run.id == Allocation.run_id)
+        .where(
+            Allocation.start_at >= uow.now - LOOK_BACK,
+            Resource.kind == ResourceKind.MACHINE,
+            Claim.kind != ClaimKind.OUTAGE,
+            Claim.audience.is_not(None),
+            or_(used, held),
+        )
+        .group_by(Claim.audience, Claim.project_id, Claim.member_id)
+    )
+
+
+def _seconds(uow: UnitOfWork) -> ColumnElement[float]:
+    """Of an allocation; the two databases count time in their own ways."""
+    if uow.session.get_bind().dialect.name == "sqlite":
+        days = func.julianday(Allocation.end_at) - func.julianday(Allocation.start_at)
+        return days * literal(86_400.0)
+    return cast(extract("epoch", Allocation.end_at - Allocation.start_at), Double)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A job in the queue, with its claim; `claim.reasons` says what the plan made of it."""
+
+    job: Job
+    claim: Claim
+
+    @property
+    def since(self) -> datetime:
+        return self.claim.made_at
+
+
+def waiting(uow: UnitOfWork) -> list[Waiting]:
+    """The longest wait first; of others' jobs only what the actor may see."""
+    query = (
+        select(Job, Claim)
+        .join(Claim, Claim.id == Job.id)
+        .where(Job.state.in_((JobState.QUEUED, JobState.REVIEW)))
+        .order_by(Claim.made_at, Claim.id)
+    )
+    if not allows(uow.actor, Right.SEE_ALL):
+        query = query.where(Job.member_id == uow.actor.member_id)
+    return [Waiting(job=job, claim=claim) for job, claim in uow.session.execute(query).unique()]
+
+
+def names(uow: UnitOfWork, rows: list[Hours]) -> dict[str, tuple[str, str]]:
+    """By `owner`: the project's name and its owner's, or with an empty project the member's own."""
+    projects = {row.project_id for row in rows if row.project_id is not None}
+    members = {row.member_id for row in rows if row.project_id is None and row.member_id is not None}
+    found = {
+        owner_of(row.id, None): (row.name, row.owner.name)
+        for row in uow.session.scalars(select(Project).where(Project.id.in_(projects))).unique()
+    }
+    for row in uow.session.scalars(select(Member).where(Member.id.in_(members))):
+        found[owner_of(None, row.id)] = ("", row.name)
+    return found
