@@ -37,6 +37,13 @@ def tell(
     uow.raise_event("member", member_id, "notice")
 
 
+def told_since(uow: UnitOfWork, code: str, since: datetime) -> list[int]:
+    """The ids of the members who were told this, once for each time."""
+    return list(
+        uow.session.scalars(select(Notice.member_id).where(Notice.code == code, Notice.made_at >= since))
+    )
+
+
 def unseen(uow: UnitOfWork, member_id: int, *, limit: int = 20) -> list[Notice]:
     """Newest first."""
     query = select(Notice).where(Notice.member_id == member_id, Notice.seen_at.is_(None))

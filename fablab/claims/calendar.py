@@ -21,6 +21,8 @@ from fablab.claims.models import (
 )
 from fablab.places.models import Resource
 
+MOVED = "calendar.moved"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -49,7 +51,7 @@ def expect(uow: UnitOfWork, seen: int, rows: Sequence[Claim] = ()) -> None:
     """Nothing has changed since version `seen`, and nobody changes anything before this transaction ends.
 
     `rows`: the claims whose places are to be changed; those are locked before the version is, as whoever else
-    changes them does. Raises `Conflict` calendar.moved, which no second try heals.
+    changes them does. Raises `Conflict` `MOVED`, which no second try heals.
     """
     take_turn(uow)
     mine = [row.id for row in rows]
@@ -58,7 +60,7 @@ def expect(uow: UnitOfWork, seen: int, rows: Sequence[Claim] = ()) -> None:
     )
     now = uow.session.scalars(select(CalendarVersion.version).with_for_update()).one()
     if now != seen:
-        raise Conflict("calendar.moved", seen=seen, now=now)
+        raise Conflict(MOVED, seen=seen, now=now)
 
 
 def claim(uow: UnitOfWork, claim_id: str) -> Claim:
