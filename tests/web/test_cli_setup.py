@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from litestar.testing import TestClient
@@ -15,36 +11,17 @@ from fablab import migrations
 from fablab.base.database import Database
 from fablab.people import members
 from fablab.people.models import Role
+from tests import terminal
 from tests.lab import PASSWORD
+from tests.terminal import failed, said
 from web.app import create_app
 from web.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 MOCK = '[devices.ada]\ndriver = "marlin"\nmock = true\n'
 
 
-def fablab(data: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(Path.home()),
-        "LANG": "en_GB.UTF-8",
-        "FABLAB_DATA_DIR": str(data),
-    }
-    command = [sys.executable, "-m", "web.cli", *words]
-    return subprocess.run(
-        command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=120
-    )
-
-
-def said(done: subprocess.CompletedProcess[str]) -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def failed(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    return done.stderr
+def fablab(data: Path, *words: str, stdin: str = "") -> terminal.Done:
+    return terminal.fablab(*words, stdin=stdin, FABLAB_DATA_DIR=str(data))
 
 
 def test_the_way_of_the_readme_ends_in_a_lab_that_is_well(tmp_path: Path) -> None:
