@@ -10,8 +10,8 @@ the same search says what it met.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from scheduler.problem import Block, Demand, Family, Machine, Piece, Presence, Slot
@@ -105,59 +105,87 @@ class Lane:
 
     __slots__ = ("before", "entries", "gaps", "horizon", "machine", "open", "reach", "staffed", "starts")
 
-    def __init__(self, machine: Machine, horizon: int, entries: Iterable[Entry]) -> None:
+    def __init__(
+        self, machine: Machine, horizon: int, entries: Iterable[Entry], like: Lane | None = None
+    ) -> None:
+        """`like`: a lane whose machine has the same calendars, which are then not read again."""
         self.machine = machine
         self.horizon = horizon
-        self.staffed = Hours(machine.staffed)
-        self.open = Hours(machine.open)
-        self.gaps = long_gaps(machine)
+        self.staffed: Hours = like.staffed if like else Hours(machine.staffed)
+        self.open: Hours = like.open if like else Hours(machine.open)
+        self.gaps: tuple[list[int], list[int]] = like.gaps if like else long_gaps(machine)
         blocks = [Entry(start=block.start, end=block.end, block=block) for block in machine.blocked]
-        self.entries = sorted([*blocks, *entries], key=lambda entry: entry[:2])
+        self.entries = sorted([*blocks, *entries], key=_when)
         self.starts = [entry.start for entry in self.entries]
-        self.reach: list[int] = []
-        self.before: list[Family | None] = []
-        self._follow(0)
+        self.reach = [0]
+        self.before = [machine.loaded]
+        furthest, loaded = 0, machine.loaded
+        for entry in self.entries:
+            furthest = max(furthest, entry.end)
+            loaded = entry.family or loaded
+            self.reach.append(furthest)
+            self.before.append(loaded)
+
+    def bare(self, *, blocked: bool) -> Lane:
+        """This machine with nobody on it, its outages kept or not."""
+        machine = self.machine if blocked else replace(self.machine, blocked=())
+        return Lane(machine, self.horizon, (), self)
 
     def add(self, entry: Entry) -> None:
-        index = bisect_left(self.starts, entry.start)
+        index = bisect_left(self.entries, _when(entry), key=_when)
         self.entries.insert(index, entry)
         self.starts.insert(index, entry.start)
-        self._follow(index)
+        self.reach.insert(index + 1, max(self.reach[index], entry.end))
+        self.before.insert(index + 1, entry.family or self.before[index])
+        self._follow(index + 1)
 
     def remove(self, demand: str) -> None:
-        self.entries = [e for e in self.entries if e.slot is None or e.slot.demand != demand]
-        self.starts = [entry.start for entry in self.entries]
-        self._follow(0)
+        """Take every entry of this demand away."""
+        for index in reversed(range(len(self.entries))):
+            slot = self.entries[index].slot
+            if slot is not None and slot.demand == demand:
+                del self.entries[index], self.starts[index]
+                del self.reach[index + 1], self.before[index + 1]
+                self._follow(index)
 
     def _follow(self, index: int) -> None:
-        """Work out `reach` and `before` again from one entry on; both have one value more than there are
-        entries.
+        """Work out `reach` and `before` behind the entries from `index` on, until both are what they were.
+
+        Both have one value more than there are entries.
         """
-        del self.reach[index + 1 :], self.before[index + 1 :]
-        if not self.reach:
-            self.reach.append(0)
-            self.before.append(self.machine.loaded)
-        for entry in self.entries[index:]:
-            self.reach.append(max(self.reach[-1], entry.end))
-            self.before.append(entry.family or self.before[-1])
+        reach, before = self.reach, self.before
+        for at in range(index, len(self.entries)):
+            entry = self.entries[at]
+            furthest, loaded = max(reach[at], entry.end), entry.family or before[at]
+            if reach[at + 1] == furthest and before[at + 1] == loaded:
+                return
+            reach[at + 1], before[at + 1] = furthest, loaded
 
     def change_min(self, before: Family | None, after: Family | None) -> int:
         rule = self.machine.loads
         return rule.minutes(before, after) if rule and after else 0
 
     def first(
-        self, shape: Shape, not_before: int = 0, limit: int = NEVER, trace: list[Wait] | None = None
+        self,
+        shape: Shape,
+        not_before: int = 0,
+        limit: int = NEVER,
+        trace: list[Wait] | None = None,
+        among: Sequence[int] | None = None,
     ) -> Fit | None:
         """The earliest run start from `not_before` on that keeps every rule and is free again by `limit`.
 
-        With the set-up exactly as long as what is loaded there asks for. None: there is none.
+        With the set-up exactly as long as what is loaded there asks for. None: there is none. `among`: the
+        numbers of the only gaps (before that entry) where there is hope, in order; None tries them all.
         """
         limit = min(limit, self.horizon)
         least = shape.setup_min + shape.run_min + shape.clear_min
         lowest = max(shape.release, not_before)
         index = bisect_left(self.starts, lowest + shape.run_min + shape.clear_min)
+        hopeful = range(len(self.entries) + 1) if among is None else among
         at = lowest
-        while index <= len(self.entries):
+        for place in range(bisect_left(hopeful, index), len(hopeful)):
+            index = hopeful[place]
             begin = max(self.reach[index], shape.release)
             if begin + least > limit:
                 break
@@ -166,13 +194,23 @@ class Lane:
                 self._note_busy(trace, at, index)
             at = max(at, self.reach[index])
             if end - begin >= least and self._next_still_fits(index, shape, trace):
-                setup_min = shape.setup_min + self.change_min(self.before[index], shape.family)
-                run_start = max(begin + setup_min, not_before)
-                fit = self._settle(shape, setup_min, run_start, min(end, limit), trace)
+                fit = self.fits(shape, begin, min(end, limit), self.before[index], not_before, trace)
                 if fit:
                     return fit
-            index += 1
         return None
+
+    def fits(
+        self,
+        shape: Shape,
+        begin: int,
+        end: int,
+        before: Family | None,
+        not_before: int = 0,
+        trace: list[Wait] | None = None,
+    ) -> Fit | None:
+        """The earliest run start in a gap [begin, end) behind which `before` is loaded; who follows is not asked."""
+        setup_min = shape.setup_min + self.change_min(before, shape.family)
+        return self._settle(shape, setup_min, max(begin + setup_min, not_before), end, trace)
 
     def _settle(
         self, shape: Shape, setup_min: int, at: int, bound: int, trace: list[Wait] | None
@@ -216,7 +254,7 @@ class Lane:
                     shape.start_from
                 ) else NEVER
         if alone:
-            start = self._alone(at, shape.run_min)
+            start = self.alone_from(at, shape.run_min)
             return ("", at) if start == at else ("unattended_too_long", start)
         hours, code = (
             (self.open, "house_closed") if presence is Presence.HOUSE else (self.staffed, "not_staffed")
@@ -224,7 +262,7 @@ class Lane:
         start = hours.room(at, shape.run_min)
         return ("", at) if start == at else (code, start)
 
-    def _alone(self, at: int, run_min: int) -> int:
+    def alone_from(self, at: int, run_min: int) -> int:
         """The next start from `at` on whose run is left alone no longer than the machine may be."""
         limit_min = self.machine.unattended_max_min
         starts, ends = self.gaps
@@ -241,12 +279,13 @@ class Lane:
         """
         if shape.family is None:
             return True
-        for entry in self.entries[index:]:
+        for at in range(index, len(self.entries)):
+            entry = self.entries[at]
             if entry.family is not None:
                 fits = entry.spare_min >= self.change_min(shape.family, entry.family)
                 if not fits and trace is not None:
-                    at = max(shape.release, self.reach[index])
-                    trace.append(Wait(code="next_needs_setup", at=at, until=entry.end, entry=entry))
+                    since = max(shape.release, self.reach[index])
+                    trace.append(Wait(code="next_needs_setup", at=since, until=entry.end, entry=entry))
                 return fits
         return True
 
@@ -254,6 +293,10 @@ class Lane:
         for entry in self.entries[:index]:
             if entry.end > at:
                 trace.append(Wait(code="machine_busy", at=max(at, entry.start), until=entry.end, entry=entry))
+
+
+def _when(entry: Entry) -> tuple[int, int]:
+    return entry.start, entry.end
 
 
 def long_gaps(machine: Machine) -> tuple[list[int], list[int]]:

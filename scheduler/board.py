@@ -1,0 +1,363 @@
+"""A problem and a plan laid out as lanes, one a machine: kept, it answers where one more demand would go.
+
+Machines are asked in order of what `gaps` lets hope for, and most of them never. "Best" is least by (ready, end of the
+run, set-up minutes, wear, machine); where dates are liked more or less, by lateness and liking before that.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from itertools import islice
+
+from scheduler.gaps import Gaps, Question
+from scheduler.lanes import NEVER, Entry, Fit, Lane, Shape, shape_of
+from scheduler.plan import Plan, Reason, Unplaced
+from scheduler.problem import Demand, Fact, Family, Machine, Presence, Problem, Slot
+
+_Rank = tuple[int, int, int, int, int]
+
+APART_MIN = 60  # two options on one machine less than this apart are one option to a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insertion:
+    """Slots for one demand. `ready_at`: when the last of them is cleared. `setup_min`: of a person, over
+    all.
+    """
+
+    demand: str
+    slots: tuple[Slot, ...]
+    ready_at: int
+    setup_min: int
+
+    @property
+    def run_start(self) -> int:
+        return self.slots[0].run_start
+
+
+class _Call:
+    """One need of a gang: when its machines arrive, asked again only when the time in question has passed them by."""
+
+    def __init__(self, question: Question, quantity: int) -> None:
+        self.question = question
+        self.quantity = quantity
+        self._fits: dict[int, Fit] = {}
+        # (start, or a bound of it where there is no fit yet; machine), the earliest first
+        self._arrivals = [(bound.run_start, bound.machine) for bound in question.bounds()]
+        heapify(self._arrivals)
+
+    def met_from(self, at: int) -> int:
+        """The first minute from `at` on at which `quantity` machines, one at a time, could start; NEVER if none."""
+        arrived: list[tuple[int, int]] = []
+        while len(arrived) < self.quantity and (arrival := self._next(at)):
+            arrived.append(arrival)
+        for arrival in arrived:
+            heappush(self._arrivals, arrival)
+        return arrived[-1][0] if len(arrived) == self.quantity else NEVER
+
+    def ready(self, at: int) -> dict[int, Fit]:
+        """The machines that could start at this very minute."""
+        arrived: list[tuple[int, int]] = []
+        while self._arrivals and self._arrivals[0][0] <= at and (arrival := self._next(at)):
+            arrived.append(arrival)
+        for arrival in arrived:
+            heappush(self._arrivals, arrival)
+        return {machine: self._fits[machine] for start, machine in arrived if start == at}
+
+    def next_from(self, at: int) -> int:
+        """No machine arrives between `at` and this; to be asked once all that are `ready` then are known."""
+        return min((start for start, _ in self._arrivals if start > at), default=NEVER)
+
+    def _next(self, at: int) -> tuple[int, int] | None:
+        """Take the next arrival from `at` on, asking those that stand before it for theirs."""
+        while self._arrivals:
+            start, machine = heappop(self._arrivals)
+            known = self._fits.get(machine)
+            if known and known.run_start >= at:
+                return start, machine
+            fit = self.question.first(machine, at)
+            if fit:
+                self._fits[machine] = fit
+                if fit.run_start == at:
+                    return at, machine
+                heappush(self._arrivals, (fit.run_start, machine))
+        return None
+
+
+class Board:
+    """A problem and a plan as one lane a machine. Changed only by `place` and `remove`; the plan given is
+    not.
+    """
+
+    def __init__(self, problem: Problem, plan: Plan | None = None) -> None:
+        self.problem = problem
+        self._demands = {demand.id: demand for demand in problem.demands}
+        self._on: dict[str, list[int]] = {}
+        self._families: dict[
+            Family, Family
+        ] = {}  # one object each: comparing them costs more than all the rest
+        entries: list[list[Entry]] = [[] for _ in problem.machines]
+        for slot in problem.fixed:
+            entries[slot.machine].append(self._entry(slot))
+            self._on.setdefault(slot.demand, []).append(slot.machine)
+        for slots in plan.slots.values() if plan else ():
+            for slot in slots:
+                entries[slot.machine].append(self._entry(slot))
+                self._on.setdefault(slot.demand, []).append(slot.machine)
+        self.lanes: list[Lane] = []
+        calendars: dict[tuple[int, int, int], Lane] = {}
+        for machine, on_it in zip(problem.machines, entries, strict=True):
+            hours = (id(machine.staffed), id(machine.open), machine.unattended_max_min)
+            lane = Lane(machine, problem.horizon_min, on_it, calendars.get(hours))
+            calendars.setdefault(hours, lane)
+            self.lanes.append(lane)
+        self._gaps: Gaps | None = None
+
+    def place(self, slots: Collection[Slot]) -> None:
+        """Put slots down as they are; whether they fit is not asked."""
+        for slot in slots:
+            self.lanes[slot.machine].add(self._entry(slot))
+            self._on.setdefault(slot.demand, []).append(slot.machine)
+            self._touch(slot.machine)
+
+    def remove(self, demand: str) -> None:
+        """Take this demand off the machines that hold it."""
+        for machine in set(self._on.pop(demand, ())):
+            self.lanes[machine].remove(demand)
+            self._touch(machine)
+
+    def machines_of(self, demand: str) -> tuple[int, ...]:
+        """The machines that hold this demand, whether planned or fixed; none for one that is not here."""
+        return tuple(sorted(set(self._on.get(demand, ()))))
+
+    def release_of(self, demand: str) -> int:
+        return self._demands[demand].release
+
+    def know(self, demand: Demand) -> None:
+        """Tell of a demand that is not in the problem, before its slots are placed."""
+        self._demands[demand.id] = demand
+
+    def insert(self, demand: Demand, *, earliest: int = 0) -> Insertion | Unplaced:
+        """The best place for `demand` with no set-up before `earliest`; the board itself stays as it is."""
+        found = next(iter(self.options(demand, 1, earliest=earliest)), None)
+        return found or Unplaced(demand=demand.id, reasons=self._reasons(demand, earliest))
+
+    def options(
+        self, demand: Demand, n: int, *, earliest: int = 0, apart_min: int = APART_MIN
+    ) -> tuple[Insertion, ...]:
+        """Up to `n` best places, best first; starts on one machine (for a gang: at all) lie `apart_min`
+        apart.
+        """
+        if demand.dislike_min:
+            return self._by_liking(demand, n, earliest, apart_min)
+        found = (
+            self._gangs(demand, earliest, apart_min)
+            if demand.is_gang
+            else self._singles(demand, n, earliest, apart_min)
+        )
+        return tuple(islice(found, n))
+
+    def _by_liking(self, demand: Demand, n: int, earliest: int, apart_min: int) -> tuple[Insertion, ...]:
+        """The `n` best for each liking, dates liked alike as one, merged: the least late, the best liked, the first."""
+        found: list[Insertion] = []
+        for liking in set(demand.dislike_min):
+            dates = zip(demand.starts, demand.dislike_min, strict=True)
+            starts = tuple(piece for piece, dislike_min in dates if dislike_min == liking)
+            alike = replace(demand, starts=starts, dislike_min=())
+            found += self.options(alike, n, earliest=earliest, apart_min=apart_min)
+        due = NEVER if demand.due is None else demand.due
+        found.sort(key=lambda o: (max(0, o.ready_at - due), demand.dislike_of(o.run_start), o.ready_at))
+        return tuple(found[:n])
+
+    def _entry(self, slot: Slot) -> Entry:
+        demand, family = self._demands.get(slot.demand), slot.family
+        if family is not None:
+            family = self._families.setdefault(family, family)
+        spare_min = slot.setup_min - (demand.setup_of(slot.need) if demand else 0)
+        return Entry(slot.setup_start, slot.free_at, family, spare_min, slot)
+
+    def ask(self, demand: Demand, need: int = 0, *, earliest: int = 0) -> Question:
+        """One need put to the machines it may have; good until the board changes."""
+        if self._gaps is None:
+            self._gaps = Gaps(self.lanes)
+        return Question(self._gaps, demand, need, release=earliest)
+
+    def _touch(self, machine: int) -> None:
+        if self._gaps is not None:
+            self._gaps.touch(machine)
+
+    def _singles(self, demand: Demand, n: int, earliest: int, apart_min: int) -> Iterator[Insertion]:
+        """Each machine gives its places in order of readiness; a heap of one from each merges them.
+
+        In the heap a machine stands with a bound until it is asked, which a place of the same readiness stands
+        behind. What is ready later than `n` first places that are known is not searched for.
+        """
+        question = self.ask(demand, 0, earliest=earliest)
+        waiting: list[tuple[_Rank, Fit | None]] = [
+            ((bound.free_at, bound.run_end, -1, -1, bound.machine), None) for bound in question.bounds()
+        ]
+        heapify(waiting)
+        first_ready: list[int] = []
+
+        def push(machine: int, not_before: int) -> Fit | None:
+            limit = first_ready[n - 1] if len(first_ready) >= n else NEVER
+            fit = question.first(machine, not_before, limit)
+            if fit:
+                heappush(waiting, (_rank(fit, self.lanes[machine].machine), fit))
+            return fit
+
+        while waiting:
+            rank, fit = heappop(waiting)
+            machine = rank[-1]
+            if fit:
+                yield _insertion(demand, (_slot(demand, 0, machine, question.shape(machine), fit),))
+                push(machine, fit.run_start + apart_min)
+            elif found := push(machine, 0):
+                insort(first_ready, found.free_at)
+
+    def _gangs(self, demand: Demand, earliest: int, apart_min: int) -> Iterator[Insertion]:
+        calls = [
+            _Call(self.ask(demand, k, earliest=earliest), n.quantity) for k, n in enumerate(demand.needs)
+        ]
+        found = self._gang(demand, calls, 0)
+        while found:
+            yield found
+            found = self._gang(demand, calls, found.run_start + apart_min)
+
+    def _gang(self, demand: Demand, calls: Sequence[_Call], not_before: int) -> Insertion | None:
+        """The earliest common start from `not_before` on, never looking at sets of machines.
+
+        Before the `quantity`-th machine arrives a need cannot be met: so `at` may jump there, and the scarcest
+        need is asked first. Where every need alone could be met but they compete for the same machines,
+        nothing changes until one more machine arrives.
+        """
+        scarce = sorted(calls, key=lambda call: len(call.question.machines) - call.quantity)
+        at = not_before
+        while at < self.problem.horizon_min:
+            jump = next((met for call in scarce if (met := call.met_from(at)) > at), at)
+            if jump <= at:
+                ready = {
+                    (number, machine): fit
+                    for number, call in enumerate(calls)
+                    for machine, fit in call.ready(at).items()
+                }
+                crew = _crew(demand, ready, self.problem.machines)
+                if crew:
+                    slots = (_slot(demand, k, m, calls[k].question.shape(m), ready[k, m]) for k, m in crew)
+                    return _insertion(demand, tuple(slots))
+                jump = min(call.next_from(at) for call in calls)
+            at = jump
+        return None
+
+    def _reasons(self, demand: Demand, earliest: int) -> tuple[Reason, ...]:
+        """Why there is no place: by machine, each tried as if empty; then by need, where a crew is what
+        is missing.
+        """
+        reasons: list[Reason] = []
+        for number, need in enumerate(demand.needs):
+            if len(need.eligible) < need.quantity:
+                facts: dict[str, Fact] = {
+                    "need": number,
+                    "wanted": need.quantity,
+                    "eligible": len(need.eligible),
+                }
+                reasons.append(Reason(code="too_few_eligible", facts=facts))
+            for machine in need.eligible:
+                lane = self.lanes[machine]
+                shape = shape_of(demand, number, lane.machine, release=earliest)
+                if not lane.first(shape):
+                    reasons.append(self.reason(lane, shape))
+        return tuple(reasons) or (Reason(code="never_together"),)
+
+    def reason(self, lane: Lane, shape: Shape) -> Reason:
+        """Why a shape has no place on a lane of this board: its calendar, an outage, or what others hold."""
+        horizon, machine = self.problem.horizon_min, lane.machine
+        bare = lane.bare(blocked=False)
+        if not bare.first(shape):
+            return calendar_reason(bare.machine, horizon, shape)
+        code = "machine_busy" if lane.bare(blocked=True).first(shape) else "faulty"
+        return Reason(code=code, facts={"machine": machine.index})
+
+
+def calendar_reason(machine: Machine, horizon: int, shape: Shape) -> Reason:
+    """Which rule keeps a shape off an empty machine: rules are let go one after the other until it fits."""
+    facts: dict[str, Fact] = {"machine": machine.index, "run_min": shape.run_min}
+    shape = shape._replace(start_from=(), start_until=())
+    if Lane(machine, horizon, ()).first(shape):
+        return Reason(code="start_not_allowed", facts=facts)
+    calendar, code = machine.staffed, "not_staffed"
+    if shape.presence is Presence.HOUSE:
+        calendar, code = machine.open, "house_closed"
+    elif shape.presence is Presence.NOBODY and machine.unattended_max_min:
+        code = "unattended_too_long"
+    longest_min = max((piece.end - piece.start for piece in calendar), default=0)
+    anywhere = shape._replace(presence=Presence.NOBODY)
+    if Lane(replace(machine, unattended_max_min=4 * NEVER), horizon, ()).first(anywhere):
+        limit_min = machine.unattended_max_min
+        return Reason(code=code, facts={**facts, "longest_min": longest_min, "limit_min": limit_min})
+    empty = Lane(machine, horizon, ())
+    setup_min = shape.setup_min + empty.change_min(machine.loaded, shape.family)
+    if empty.staffed.room(0, max(setup_min, shape.clear_min)) >= horizon:
+        return Reason(code="setup_needs_person", facts={**facts, "setup_min": setup_min})
+    return Reason(code="beyond_horizon", facts={**facts, "horizon": horizon})
+
+
+def _crew(
+    demand: Demand, ready: Mapping[tuple[int, int], Fit], machines: Sequence[Machine]
+) -> list[tuple[int, int]] | None:
+    """(need, machine) for every member, or None if the ready machines cannot serve all needs at once.
+
+    Augmenting paths over members and machines, the best ranked machine tried first: a machine claimed by
+    an earlier member is given up when that member has another.
+    """
+    holder: dict[int, tuple[int, int]] = {}  # machine -> (need, member)
+    choice = {
+        number: sorted(
+            (m for k, m in ready if k == number), key=lambda m: _rank(ready[number, m], machines[m])
+        )
+        for number in range(len(demand.needs))
+    }
+
+    def claim(member: tuple[int, int], tried: set[int]) -> bool:
+        for machine in choice[member[0]]:
+            if machine in tried:
+                continue
+            tried.add(machine)
+            if machine not in holder or claim(holder[machine], tried):
+                holder[machine] = member
+                return True
+        return False
+
+    members = [(number, each) for number, need in enumerate(demand.needs) for each in range(need.quantity)]
+    if not all(claim(member, set()) for member in members):
+        return None
+    return sorted((number, machine) for machine, (number, _) in holder.items())
+
+
+def _rank(fit: Fit, machine: Machine) -> _Rank:
+    return fit.free_at, fit.run_end, fit.run_start - fit.setup_start, machine.worn_min, machine.index
+
+
+def _slot(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> Slot:
+    return Slot(
+        demand=demand.id,
+        machine=machine,
+        setup_start=fit.setup_start,
+        run_start=fit.run_start,
+        run_end=fit.run_end,
+        free_at=fit.free_at,
+        family=shape.family,
+        need=need,
+    )
+
+
+def _insertion(demand: Demand, slots: tuple[Slot, ...]) -> Insertion:
+    return Insertion(
+        demand=demand.id,
+        slots=slots,
+        ready_at=max(slot.free_at for slot in slots),
+        setup_min=sum(slot.setup_min for slot in slots),
+    )
