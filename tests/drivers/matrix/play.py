@@ -31,15 +31,20 @@ from fablab.device import (
 from fablab.runs.models import ENDED, RUN_STEPS, RunState
 from fablab.runs.reconcile import reconcile
 
-FASTER = 60.0  # ten minutes are ten seconds
+# How many times faster than the wall the clock goes:
+SETTING_UP = 10.0  # until the fault is there: nothing is to be waited for yet
+STRUCK = 40.0  # the table's two minutes are three seconds, for all that a driver and its machine do about the fault
+LAPSING = 300.0  # after that; its ten minutes are two seconds
 TOKEN = "run-1"
 LONGEST_S = 18.0  # real seconds from the fault to the end of the run
-STEADY_S = 13.0  # so long (over ten minutes of the table) a run must stay paused to be called so
+STEADY = timedelta(minutes=16)  # by the clock: so long a run must stay paused to be called so
+OVER_S = 4.0  # real seconds after which no fault without a longer time of its own, and no limit of a driver, runs on
 SETTLED_S = 0.3  # nothing of what was on its way is done any more
 WAITING_LINES = (
     1  # a GRBL whose planner is emptied by an alarm still reads the line that waited for room in it
 )
 CANCEL_AGAIN_S = 0.5
+LOOK_S = 0.02
 
 
 class Phase(StrEnum):
@@ -50,14 +55,17 @@ class Phase(StrEnum):
 
 
 class FastClock:
-    """Wall time from a fixed noon on, `FASTER` times as fast."""
+    """Wall time from a fixed noon on, some times as fast."""
 
     def __init__(self) -> None:
-        self._noon = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-        self._begun = time.monotonic()
+        self._pace = (datetime(2026, 5, 4, 12, 0, tzinfo=UTC), time.monotonic(), SETTING_UP)
 
     def now(self) -> datetime:
-        return self._noon + timedelta(seconds=(time.monotonic() - self._begun) * FASTER)
+        since, begun, faster = self._pace
+        return since + timedelta(seconds=(time.monotonic() - begun) * faster)
+
+    def go(self, faster: float) -> None:
+        self._pace = (self.now(), time.monotonic(), faster)  # at once, for the threads that read it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +90,7 @@ class Rig:
     hurry: Callable[[], object]
     pace: Pace = field(
         default_factory=lambda: Pace(
-            stale_s=1.5, open_s=3.0, command_s=3.0, first_wait_s=0.05, last_wait_s=0.2
+            stale_s=1.5, open_s=3.0, command_s=3.0, first_wait_s=0.2, last_wait_s=0.2
         )
     )
 
@@ -111,7 +119,9 @@ class Play:
         self.said = ""
         self.done_in_pause = 0
         self.history: list[RunState] = []
+        self.struck_at = self.since
         self._following: asyncio.Task[None] | None = None
+        self._lapsing: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
 
     async def start(self) -> None:
@@ -132,6 +142,21 @@ class Play:
                 await self._moved.wait()
                 self._moved.clear()
 
+    async def strike(self, fault: str) -> None:
+        await _now(self.rig.inject(fault))
+        self.struck_at = self.clock.now()
+        self.clock.go(STRUCK)
+        self._lapsing = asyncio.create_task(self._lapse(fault))
+
+    async def _lapse(self, fault: str) -> None:
+        """Nothing but time happens any more once the fault is over."""
+        own = fault.partition(":")[2]
+        await asyncio.sleep(OVER_S + float(own or 0))
+        self.clock.go(LAPSING)
+
+    def steadily_paused(self) -> bool:
+        return self.state is RunState.PAUSED and self.clock.now() > self.struck_at + STEADY
+
     async def cancel_until_ended(self) -> None:
         while self.state not in ENDED:
             if self.link.state is LinkState.ONLINE:
@@ -140,9 +165,10 @@ class Play:
             await asyncio.sleep(CANCEL_AGAIN_S)
 
     async def close(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        tasks = [task for task in (self._following, self._lapsing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.link.close()
 
     def _enter(self, state: RunState) -> None:
@@ -165,7 +191,7 @@ class Play:
             yield Status(
                 at=self.clock.now(), state=latest.state, progress=latest.progress, message=latest.message
             )
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_S)
 
     def _judge(self, status: Status) -> None:
         if status.state is DeviceState.OFFLINE:
@@ -187,16 +213,10 @@ async def played(rig: Rig, clock: FastClock, fault: str, phase: Phase) -> Ended:
     try:
         await play.link.wait_online(12.0)
         await _stage(play, fault, phase, tasks)
-        paused = phase is Phase.PAUSED
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STEADY_S if paused else LONGEST_S):
-                while play.state not in ENDED:
-                    await asyncio.sleep(0.02)
-        if paused and play.state is not RunState.PAUSED and play.state not in ENDED:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_S):
-                    while play.state not in ENDED:
-                        await asyncio.sleep(0.02)
+            async with asyncio.timeout(LONGEST_S):
+                while play.state not in ENDED and not play.steadily_paused():
+                    await asyncio.sleep(LOOK_S)
         truth = rig.truth()
         safe = (
             await _made_safe(play) if play.state in ENDED and play.state is not RunState.SUCCEEDED else None
@@ -205,7 +225,7 @@ async def played(rig: Rig, clock: FastClock, fault: str, phase: Phase) -> Ended:
             state=play.state,
             truth=truth if safe is None else rig.truth(),
             safe=safe,
-            resumed_by_itself=paused and truth.done > play.done_in_pause + WAITING_LINES,
+            resumed_by_itself=phase is Phase.PAUSED and truth.done > play.done_in_pause + WAITING_LINES,
             said=play.said,
         )
     finally:
@@ -218,7 +238,7 @@ async def played(rig: Rig, clock: FastClock, fault: str, phase: Phase) -> Ended:
 async def _stage(play: Play, fault: str, phase: Phase, tasks: list[asyncio.Task[None]]) -> None:
     rig = play.rig
     if phase is Phase.STARTING:
-        await _now(rig.inject(fault))
+        await play.strike(fault)
         await play.start()
         await _now(rig.hurry())
         return
@@ -228,9 +248,9 @@ async def _stage(play: Play, fault: str, phase: Phase, tasks: list[asyncio.Task[
         await play.link.pause()
         await play.reach(RunState.PAUSED)
         play.done_in_pause = await _settled(rig)
-        await _now(rig.inject(fault))
+        await play.strike(fault)
         return
-    await _now(rig.inject(fault))
+    await play.strike(fault)
     if phase is Phase.CANCELLING:
         tasks.append(asyncio.create_task(play.cancel_until_ended()))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from drivers.mock.moonraker import MockMoonraker
 from drivers.mock.octoprint import MockOctoPrint
 from drivers.mock.printer import Printer
 from drivers.mock.prusalink import MockPrusaLink
+from drivers.mock.pty import SerialMock
 from drivers.moonraker import Moonraker
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
@@ -34,8 +36,8 @@ CUT = ["G21", "G90", "M4 S0", *(f"G1 X{n % 2 * 10}.{n:03} S100 F6000" for n in r
 LASER = Limits(
     open_s=4.0,
     hello_s=0.5,
-    silence_s=0.6,
-    silent_polls=2,
+    silence_s=0.9,
+    silent_polls=3,
     line_s=3.0,
     stall_s=0.4,
     check_s=3.0,
@@ -52,6 +54,14 @@ def written(folder: Path, lines: list[str], name: str) -> Path:
     path = folder / name
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+async def struck(mock: SerialMock, fault: str) -> None:
+    """The fault is there when this is done: a mock has a thread of its own."""
+    loop, there = asyncio.get_running_loop(), asyncio.Event()
+    mock.inject(fault)
+    mock._do(partial(loop.call_soon_threadsafe, there.set))
+    await there.wait()
 
 
 @asynccontextmanager
@@ -79,7 +89,7 @@ async def marlin(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
                 every_s=0.05,
             ),
             program=program,
-            inject=mock.inject,
+            inject=partial(struck, mock),
             truth=truth,
             hurry=lambda: mock.set_speed(FAST),
         )
@@ -124,7 +134,7 @@ async def prusalink(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
             clock=clock,
             url=mock.url,
             password=mock.password,
-            answer_s=0.4,
+            answer_s=0.8,
             upload_s=2.0,
             look_s=0.2,
             safe_s=1.5,
@@ -179,7 +189,7 @@ async def grbl(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
         yield Rig(
             device=Grbl(name="m1", clock=clock, port=mock.port, limits=LASER, every_s=0.05),
             program=program,
-            inject=mock.inject,
+            inject=partial(struck, mock),
             truth=truth,
             hurry=lambda: mock.set_speed(FAST),
         )
