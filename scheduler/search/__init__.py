@@ -9,12 +9,12 @@ decoded anew. The result is judged by `plan.objective`, tier by tier, against th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
 from scheduler.greedy import Board, replan, urgency
-from scheduler.plan import Objective, Plan, Unplaced, objective
+from scheduler.plan import Objective, Plan, objective
 from scheduler.problem import Demand, Problem, Slot
 from scheduler.search import kernel
 from scheduler.search.packed import Packed, moved_whole, pack
@@ -83,7 +83,7 @@ def first_plan(problem: Problem) -> Plan:
     packed = pack(problem, _gang_slots(problem))
     packed.fix(slot for slots in alone.slots.values() for slot in slots)
     packed.queue(sorted(range(len(packed.singles)), key=lambda n: urgency(packed.singles[n])))
-    plan = _finished(problem, {**alone.slots, **packed.slots()}, alone.unplaced)
+    plan = replan(problem, Plan(slots={**alone.slots, **packed.slots()}))
     if len(problem.demands) > MENDED_BY_HAND:
         return plan
     other = replan(problem, Plan())
@@ -114,7 +114,6 @@ class _Run:
         }
         self._movable = tuple(d for d in problem.demands if moved_whole(d) and d.id in self.gangs)
         self._random = Random(seed)  # noqa: S311 - chance for a search, not for secrets
-        self._unplaced = plan.unplaced
         kernel.seed(seed)
         self.packed.fix(slot for slots in self.gangs.values() for slot in slots)
         self.packed.order(plan)
@@ -137,7 +136,8 @@ class _Run:
         orders, self.gangs = self._best[0], dict(self._best[1])
         self.packed.fix(slot for slots in self.gangs.values() for slot in slots)
         self.packed.restore(orders)
-        return _finished(self.problem, {**self.gangs, **self.packed.slots()}, self._unplaced)
+        # Mended: what stood before a gang may have gone, and its set-up be too short for what it finds now.
+        return replan(self.problem, Plan(slots={**self.gangs, **self.packed.slots()}))
 
     def _cost(self) -> float:
         """As the kernel counts, with the gangs."""
@@ -179,21 +179,3 @@ class _Run:
 
 def _gang_slots(problem: Problem) -> int:
     return sum(need.quantity for d in problem.demands if moved_whole(d) for need in d.needs)
-
-
-def _finished(
-    problem: Problem, slots: Mapping[str, tuple[Slot, ...]], reasons: Mapping[str, Unplaced]
-) -> Plan:
-    """A whole plan: who has no place is tried once more in the gaps, and told why there is none."""
-    board = Board(problem, Plan(slots=slots))
-    placed, unplaced = dict(slots), {}
-    for demand in problem.demands:
-        if demand.id in placed:
-            continue
-        found = board.insert(demand)
-        if isinstance(found, Unplaced):
-            unplaced[demand.id] = found
-        else:
-            placed[demand.id] = found.slots
-            board.place(found.slots)
-    return Plan(slots=placed, unplaced=unplaced)

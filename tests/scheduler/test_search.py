@@ -13,7 +13,7 @@ import pytest
 from scheduler.check import violations
 from scheduler.greedy import replan, solve
 from scheduler.plan import Plan, objective
-from scheduler.problem import Need, Piece, Problem, Told
+from scheduler.problem import Family, Need, Piece, Problem, SetupRule, Told
 from scheduler.search import first_plan, search, warm
 from tests.scheduler.instances import always, job, lab, machine, tiny
 
@@ -142,3 +142,20 @@ def test_what_has_dates_is_brought_to_the_one_liked_best() -> None:
     found = search(problem, given, iterations=100_000, limit_s=60)
     assert violations(problem, found.plan) == ()
     assert found.objective.disliked == 0
+
+
+def test_a_workshop_is_set_up_for_what_it_finds_once_the_job_before_it_has_gone_elsewhere() -> None:
+    """Behind a red job it takes 15 minutes to load blue, on an empty machine 20."""
+    red, blue = (Family(material=1, colour=colour, nozzle=4) for colour in (1, 2))
+    loads = {"staffed": always(), "open": always(), "loads": SetupRule()}
+    park = tuple(machine(index, **loads) for index in range(3))
+    leaving = job("leaving", machines=(0, 2), duration_min={0: 400, 2: 60}, due=200, family=red)
+    pair = job("pair", machines=(0, 1), needs=(Need(eligible=(0, 1), quantity=2),), family=blue, release=480)
+    problem = Problem(horizon_min=3000, machines=park, demands=(leaving, pair))
+    here = replace(problem, demands=(replace(leaving, needs=(Need(eligible=(0,)),)), pair))
+    given = solve(here)
+    setup_min = {slot.machine: slot.setup_min for slot in given.slots["pair"]}
+    assert setup_min == {0: 5 + 15, 1: 5 + 20}
+    found = search(problem, given, iterations=5000, limit_s=60)
+    assert found.plan.slots["leaving"][0].machine == 2
+    assert violations(problem, found.plan) == ()
