@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -173,8 +174,9 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
         turn = await _take_turn(parts.settings) if parts.settings.dispatch else None
         parts.live.begin()
         anyio.to_thread.current_default_thread_limiter().total_tokens = PAGE_THREADS
-        # The first file would wait for the reader to be compiled, or loaded; its thread holds nobody up.
-        warming = asyncio.create_task(asyncio.to_thread(gcode.warm), name="warm the program reader")
+        # The first file would wait for the reader to be compiled, or loaded. That can take a minute and cannot be
+        # stopped: in a thread of its own that takes none of the pages' and that the end of the server leaves behind.
+        threading.Thread(target=gcode.warm, name="warm the program reader", daemon=True).start()
         if parts.settings.dispatch:
             await parts.dispatcher.begin()
             parts.ticks.begin()
@@ -187,7 +189,6 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
             if parts.settings.dispatch:
                 await asyncio.to_thread(parts.ticks.close)
                 await parts.dispatcher.close()
-            await asyncio.gather(warming, return_exceptions=True)
             parts.database.dispose()
             if turn is not None:
                 os.close(turn)

@@ -17,8 +17,6 @@ from tests.served import Served, end_hosts, served, until
 
 pytestmark = [pytest.mark.xdist_group("wall clock"), pytest.mark.timeout(300)]
 
-KILLS = 10
-
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[MockMarlin]:
@@ -74,13 +72,14 @@ def host_of(server: Served) -> psutil.Process:
     return host
 
 
-def test_a_server_killed_ten_times_in_a_print_loses_no_line_and_repeats_none(
-    server: Served, mock: MockMarlin, tmp_path: Path
+@pytest.mark.parametrize(("kills", "moves"), [(3, 1500), pytest.param(10, 4000, marks=pytest.mark.soak)])
+def test_a_server_killed_again_and_again_in_a_print_loses_no_line_and_repeats_none(
+    server: Served, mock: MockMarlin, tmp_path: Path, kills: int, moves: int
 ) -> None:
-    path, lines = program(tmp_path, 4000, dwell_ms=8)
+    path, lines = program(tmp_path, moves, dwell_ms=8)
     job, run = begun(server, path)
     chance = random.Random(7)
-    for _ in range(KILLS):
+    for _ in range(kills):
         time.sleep(chance.uniform(0.05, 0.6))  # the moment is the point of the test
         server.kill()
         server.start()
