@@ -7,7 +7,7 @@ run, set-up minutes, wear, machine); where dates are liked more or less, by late
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import islice
@@ -95,18 +95,17 @@ class Board:
     def __init__(self, problem: Problem, plan: Plan | None = None) -> None:
         self.problem = problem
         self._demands = {demand.id: demand for demand in problem.demands}
-        self._on: dict[str, list[int]] = {}
+        self._slots: dict[str, tuple[Slot, ...]] = dict(plan.slots) if plan else {}
         self._families: dict[
             Family, Family
         ] = {}  # one object each: comparing them costs more than all the rest
         entries: list[list[Entry]] = [[] for _ in problem.machines]
         for slot in problem.fixed:
             entries[slot.machine].append(self._entry(slot))
-            self._on.setdefault(slot.demand, []).append(slot.machine)
+            self._slots[slot.demand] = (*self._slots.get(slot.demand, ()), slot)
         for slots in plan.slots.values() if plan else ():
             for slot in slots:
                 entries[slot.machine].append(self._entry(slot))
-                self._on.setdefault(slot.demand, []).append(slot.machine)
         self.lanes: list[Lane] = []
         calendars: dict[tuple[int, int, int], Lane] = {}
         for machine, on_it in zip(problem.machines, entries, strict=True):
@@ -120,18 +119,31 @@ class Board:
         """Put slots down as they are; whether they fit is not asked."""
         for slot in slots:
             self.lanes[slot.machine].add(self._entry(slot))
-            self._on.setdefault(slot.demand, []).append(slot.machine)
+            self._slots[slot.demand] = (*self._slots.get(slot.demand, ()), slot)
             self._touch(slot.machine)
 
     def remove(self, demand: str) -> None:
         """Take this demand off the machines that hold it."""
-        for machine in set(self._on.pop(demand, ())):
+        for machine in {slot.machine for slot in self._slots.pop(demand, ())}:
             self.lanes[machine].remove(demand)
             self._touch(machine)
 
-    def machines_of(self, demand: str) -> tuple[int, ...]:
-        """The machines that hold this demand, whether planned or fixed; none for one that is not here."""
-        return tuple(sorted(set(self._on.get(demand, ()))))
+    def slots_of(self, demand: str) -> tuple[Slot, ...]:
+        """What this demand holds, planned or fixed; nothing for one that is not here."""
+        return self._slots.get(demand, ())
+
+    def demand_of(self, name: str) -> Demand | None:
+        """What is asked by one the board knows; None for facts and strangers."""
+        return self._demands.get(name)
+
+    def thinned(self, machines: Collection[int], stays: Callable[[Entry], bool]) -> Board:
+        """A board to ask where these machines hold only what stays; its other lanes are this board's own."""
+        thin = Board.__new__(Board)
+        thin.problem, thin._demands, thin._families = self.problem, self._demands, self._families
+        thin._slots, thin._gaps = self._slots, None
+        chosen = set(machines)
+        thin.lanes = [lane.only(stays) if lane.machine.index in chosen else lane for lane in self.lanes]
+        return thin
 
     def release_of(self, demand: str) -> int:
         return self._demands[demand].release
@@ -140,34 +152,49 @@ class Board:
         """Tell of a demand that is not in the problem, before its slots are placed."""
         self._demands[demand.id] = demand
 
+    def forget(self, name: str) -> None:
+        self._demands.pop(name, None)
+
     def insert(self, demand: Demand, *, earliest: int = 0) -> Insertion | Unplaced:
         """The best place for `demand` with no set-up before `earliest`; the board itself stays as it is."""
         found = next(iter(self.options(demand, 1, earliest=earliest)), None)
         return found or Unplaced(demand=demand.id, reasons=self._reasons(demand, earliest))
 
     def options(
-        self, demand: Demand, n: int, *, earliest: int = 0, apart_min: int = APART_MIN
+        self,
+        demand: Demand,
+        n: int,
+        *,
+        earliest: int = 0,
+        apart_min: int = APART_MIN,
+        alike: bool = False,
     ) -> tuple[Insertion, ...]:
-        """Up to `n` best places, best first; starts on one machine (for a gang: at all) lie `apart_min`
-        apart.
+        """Up to `n` best places, best first; starts on one machine lie `apart_min` apart.
+
+        For a gang, and where the machines are `alike` to who asks, all starts do: each is then the best from
+        `apart_min` behind the one before.
         """
         if demand.dislike_min:
-            return self._by_liking(demand, n, earliest, apart_min)
+            return self._by_liking(demand, n, earliest, apart_min, alike)
+        if alike and not demand.is_gang:
+            return tuple(islice(self._one_by_one(demand, earliest, apart_min), n))
         found = (
             self._gangs(demand, earliest, apart_min)
             if demand.is_gang
-            else self._singles(demand, n, earliest, apart_min)
+            else self._singles(self.ask(demand, earliest=earliest), demand, n, 0, apart_min)
         )
         return tuple(islice(found, n))
 
-    def _by_liking(self, demand: Demand, n: int, earliest: int, apart_min: int) -> tuple[Insertion, ...]:
+    def _by_liking(
+        self, demand: Demand, n: int, earliest: int, apart_min: int, alike: bool
+    ) -> tuple[Insertion, ...]:
         """The `n` best for each liking, dates liked alike as one, merged: the least late, the best liked, the first."""
         found: list[Insertion] = []
         for liking in set(demand.dislike_min):
             dates = zip(demand.starts, demand.dislike_min, strict=True)
             starts = tuple(piece for piece, dislike_min in dates if dislike_min == liking)
-            alike = replace(demand, starts=starts, dislike_min=())
-            found += self.options(alike, n, earliest=earliest, apart_min=apart_min)
+            dated = replace(demand, starts=starts, dislike_min=())
+            found += self.options(dated, n, earliest=earliest, apart_min=apart_min, alike=alike)
         due = NEVER if demand.due is None else demand.due
         found.sort(key=lambda o: (max(0, o.ready_at - due), demand.dislike_of(o.run_start), o.ready_at))
         return tuple(found[:n])
@@ -189,15 +216,24 @@ class Board:
         if self._gaps is not None:
             self._gaps.touch(machine)
 
-    def _singles(self, demand: Demand, n: int, earliest: int, apart_min: int) -> Iterator[Insertion]:
+    def _one_by_one(self, demand: Demand, earliest: int, apart_min: int) -> Iterator[Insertion]:
+        question = self.ask(demand, earliest=earliest)
+        found = next(self._singles(question, demand, 1, 0, apart_min), None)
+        while found:
+            yield found
+            found = next(self._singles(question, demand, 1, found.run_start + apart_min, apart_min), None)
+
+    def _singles(
+        self, question: Question, demand: Demand, n: int, not_before: int, apart_min: int
+    ) -> Iterator[Insertion]:
         """Each machine gives its places in order of readiness; a heap of one from each merges them.
 
         In the heap a machine stands with a bound until it is asked, which a place of the same readiness stands
         behind. What is ready later than `n` first places that are known is not searched for.
         """
-        question = self.ask(demand, 0, earliest=earliest)
         waiting: list[tuple[_Rank, Fit | None]] = [
-            ((bound.free_at, bound.run_end, -1, -1, bound.machine), None) for bound in question.bounds()
+            ((bound.free_at, bound.run_end, -1, -1, bound.machine), None)
+            for bound in question.bounds(not_before)
         ]
         heapify(waiting)
         first_ready: list[int] = []
@@ -215,7 +251,7 @@ class Board:
             if fit:
                 yield _insertion(demand, (_slot(demand, 0, machine, question.shape(machine), fit),))
                 push(machine, fit.run_start + apart_min)
-            elif found := push(machine, 0):
+            elif found := push(machine, not_before):
                 insort(first_ready, found.free_at)
 
     def _gangs(self, demand: Demand, earliest: int, apart_min: int) -> Iterator[Insertion]:

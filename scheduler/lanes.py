@@ -10,7 +10,7 @@ the same search says what it met.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -130,6 +130,11 @@ class Lane:
         """This machine with nobody on it, its outages kept or not."""
         machine = self.machine if blocked else replace(self.machine, blocked=())
         return Lane(machine, self.horizon, (), self)
+
+    def only(self, stays: Callable[[Entry], bool]) -> Lane:
+        """This lane with no more than the entries that stay, and its outages."""
+        on_it = (entry for entry in self.entries if entry.block is None and stays(entry))
+        return Lane(self.machine, self.horizon, on_it, self)
 
     def add(self, entry: Entry) -> None:
         index = bisect_left(self.entries, _when(entry), key=_when)

@@ -19,6 +19,7 @@ def places(
     *,
     earliest: int = 0,
     apart_min: int = APART_MIN,
+    alike: bool = False,
 ) -> tuple[Insertion, ...]:
     """The `n` best places, from lanes laid out for this question alone."""
     lanes = Board(problem, plan).lanes
@@ -27,13 +28,15 @@ def places(
         for liking in sorted(set(demand.dislike_min)):
             pairs = zip(demand.starts, demand.dislike_min, strict=True)
             starts = tuple(piece for piece, dislike_min in pairs if dislike_min == liking)
-            alike = replace(demand, starts=starts, dislike_min=())
-            found += places(problem, alike, plan, n, earliest=earliest, apart_min=apart_min)
+            dated = replace(demand, starts=starts, dislike_min=())
+            found += places(problem, dated, plan, n, earliest=earliest, apart_min=apart_min, alike=alike)
         due = NEVER if demand.due is None else demand.due
         found.sort(key=lambda o: (max(0, o.ready_at - due), demand.dislike_of(o.run_start), o.ready_at))
         return tuple(found[:n])
     if demand.is_gang:
         return _gangs(problem, lanes, demand, n, earliest, apart_min)
+    if alike:
+        return _one_by_one(lanes, demand, n, earliest, apart_min)
     every: list[tuple[tuple[int, ...], Insertion]] = []
     for machine in demand.needs[0].eligible:
         lane = lanes[machine]
@@ -46,6 +49,26 @@ def places(
             every.append((_rank(fit, lane.machine), _insertion(demand, (slot,))))
             fit = lane.first(shape, fit.run_start + apart_min)
     return tuple(option for _, option in sorted(every, key=lambda pair: pair[0])[:n])
+
+
+def _one_by_one(
+    lanes: list[Lane], demand: Demand, n: int, earliest: int, apart_min: int
+) -> tuple[Insertion, ...]:
+    found: list[Insertion] = []
+    not_before = 0
+    for _ in range(n):
+        firsts = []
+        for machine in demand.needs[0].eligible:
+            shape = shape_of(demand, 0, lanes[machine].machine, release=earliest)
+            fit = lanes[machine].first(shape, not_before)
+            if fit:
+                slot = _slot(demand, 0, machine, shape, fit)
+                firsts.append((_rank(fit, lanes[machine].machine), _insertion(demand, (slot,))))
+        if not firsts:
+            break
+        found.append(min(firsts, key=lambda pair: pair[0])[1])
+        not_before = found[-1].run_start + apart_min
+    return tuple(found)
 
 
 def _gangs(
