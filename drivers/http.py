@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -24,12 +24,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost, Misfit
 
 # At DEBUG websockets logs frames, and some carry a session: its level does not follow the root's.
-_log = logging.getLogger(__name__)
-_log.setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
+log.setLevel(logging.WARNING)
 
 MAX_ANSWER_BYTES: Final = 4_000_000  # a listing of some thousand files; anything longer is not for us
 MAX_PUSH_BYTES: Final = 4_000_000  # a first message may hold half an hour of temperatures
 _LONGEST_SAID: Final = 200
+_TRIES: Final = 3
+_AGAIN_S: Final = 0.02
 T = TypeVar("T")
 
 
@@ -104,6 +106,20 @@ class Http:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise LinkLost(f"{self._who}'s answer to {method} {path} cannot be read: {error}") from None
+
+    async def look(self, method: str, path: str, kind: type[T], **rest: Any) -> T:
+        """As `ask`, for what changes nothing: a broken connection or answer is met by asking again.
+
+        Silence is not: it has cost the whole of `answer_s` already, and the caller's watch must not stand still.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self.ask(method, path, kind, **rest)
+            except DeviceTimeout:
+                raise
+            except LinkLost:
+                await asyncio.sleep(_AGAIN_S)
+        return await self.ask(method, path, kind, **rest)
 
     async def send(self, method: str, path: str, *, within_s: float | None = None, **rest: Any) -> bytes:
         """The body of a happy answer. `rest` goes to httpx (json, content, data, files, headers, params)."""
@@ -183,7 +199,7 @@ async def open_socket(
             ping_interval=ping_s,
             ping_timeout=answer_s,
             max_size=MAX_PUSH_BYTES,
-            logger=_log,
+            logger=log,
         )
     except websockets.InvalidStatus as error:
         status = error.response.status_code
@@ -194,3 +210,22 @@ async def open_socket(
         raise LinkLost(f"{who}'s push socket did not open in time") from None
     except (OSError, websockets.WebSocketException) as error:
         raise LinkLost(f"{who}'s push socket did not open: {type(error).__name__}") from None
+
+
+async def heard(
+    socket: ClientConnection, kind: type[T], *, name: str, unread: Callable[[], None]
+) -> AsyncGenerator[T, None]:
+    """A machine's messages until it closes its socket. `unread` is called for one that is no `kind`; `name` is the
+    machine's."""
+    decoder = msgspec.json.Decoder(kind)
+    garbled = False
+    async for message in socket:
+        try:
+            said = decoder.decode(message)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if not garbled:
+                log.warning("%s: a push message cannot be read: %s", name, plain(str(error)))
+            garbled = True
+            unread()
+            continue
+        yield said

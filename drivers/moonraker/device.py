@@ -15,17 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-import websockets
 from websockets.asyncio.client import ClientConnection
 
-from drivers.http import NotThere, plain
+from drivers.http import NotThere, heard, plain
 from drivers.moonraker import follow, push, wire
 from drivers.moonraker.follow import Look, Seen
 from drivers.moonraker.looks import Looks
 from drivers.moonraker.rest import Rest
 from drivers.moonraker.safety import make_safe
-from drivers.moonraker.uploads import tidy, upload
+from drivers.moonraker.uploads import older, upload
+from drivers.news import News
+from drivers.starts import Starts
+from drivers.uploads import tidy
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
@@ -43,7 +44,6 @@ from fablab.device import (
 
 log = logging.getLogger(__name__)
 
-_LOOK_TRIES: Final = 3
 _REMEMBERED_JOBS: Final = 100  # how far back a late retry of a start is recognised
 # Measured: of a print that begins less than half a second after Klipper came up, Moonraker keeps no history.
 _SETTLE_S: Final = 1.0
@@ -85,27 +85,17 @@ class Moonraker:
         self._look_s = look_s
         self._safe_s = safe_s
         self._settle_s = settle_s
-        self._seen = Seen()
-        self._at = self._clock.now()
+        self._news = News(Seen(), name=name, clock=self._clock, every_s=look_s)
+        self._starts = Starts(
+            self._news, self.make_safe, name=name, clock=self._clock, answer_s=answer_s, safe_s=safe_s
+        )
         self._rest: Rest | None = None
         self._socket: ClientConnection | None = None
         self._asking: Looks | None = None
         self._ready_since: float | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._lost: LinkLost | None = LinkLost(f"{name} is not open")
-        self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
-        self._look_wanted = asyncio.Event()
-        self._spoken = 0  # counts Klipper's restarts and our starts; a look begun before is out of date
-        self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
-        self._stops = 0  # counts cancels: one that comes during an upload wins
-        self._safeties = 0  # counts those of them that also want the heaters off, read back
         self._began = ""  # the last token whose start Klipper has taken
-        self._tried: tuple[str, int] = (
-            "",
-            0,
-        )  # the last token whose start was sent, and in which life of Klipper
+        self._tried = ("", 0)  # the last token whose start was sent, and in which life of Klipper
         self._lives = 0  # counts restarts of Klipper that we noticed
-        self._starting = asyncio.Lock()
 
     # -- the link
 
@@ -116,25 +106,16 @@ class Moonraker:
             identity = await self._identify(rest)
             self._socket = await push.listen(rest, answer_s=self._answer_s, ping_s=self._look_s)
             self._asking = Looks(rest, self._socket)
-            self._lost = None
+            self._news.begin()
             await self._look()
         except BaseException:
             await self.close()
             raise
-        self._tasks = [
-            asyncio.create_task(self._hear(self._socket), name=f"{self.name}: push"),
-            asyncio.create_task(self._keep_looking(), name=f"{self.name}: looks"),
-        ]
-        for task in self._tasks:
-            task.add_done_callback(self._ended)
+        self._news.listen(push=self._hear(self._socket), looks=self._keep_looking())
         return identity
 
     async def close(self) -> None:
-        self._lose(LinkLost("closed"))
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._news.end()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.close()
@@ -143,62 +124,27 @@ class Moonraker:
             await rest.close()
         self._asking = self._ready_since = None
 
-    async def watch(self) -> AsyncIterator[Status]:
-        last: Status | None = None
-        due = 0.0
-        while True:
-            changed = self._changed
-            if self._lost is not None:
-                raise LinkLost(str(self._lost))
-            status, now = self._status(), asyncio.get_running_loop().time()
-            if last is None or now >= due or replace(status, at=last.at) != last:
-                last, due = status, now + self._look_s
-                yield status
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
-                    await changed.wait()
+    def watch(self) -> AsyncIterator[Status]:
+        return self._news.watch()
 
     # -- commands
 
     async def start(self, program: Path, token: str) -> None:
-        await self._start(program, token, None)
+        await self.start_by(program, token, None)
 
-    async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+    async def start_by(self, program: Path, token: str, deadline: datetime | None) -> None:
         """As `start`; the clock is asked again after the upload, however long this computer was asleep meanwhile."""
-        await self._start(program, token, deadline)
-
-    async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
-        stops, safeties = self._stops, self._safeties
-        async with self._starting:
+        async with self._starts.one(token, deadline) as start:
             rest = self._open_rest()
             if await self._had(rest, token):
                 return
             await self._must_be_idle()
             path = await upload(rest, program, token)
             await self._must_be_free(rest)
-            if stops != self._stops:
-                raise DeviceRefused("stopped while its program was still on its way")
-            if deadline is not None and self._clock.now() >= deadline:
-                raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
-            try:
+            start.may_go()
+            async with start.begins(lambda: self._stop_print(rest)):
                 await self._begin(rest, path, token)
-            except LinkLost:
-                if stops != self._stops:  # it may have begun all the same
-                    with contextlib.suppress(DeviceError):
-                        await self._take_back(rest, safely=safeties != self._safeties)
-                raise
-            if stops != self._stops:
-                await self._take_back(rest, safely=safeties != self._safeties)
-            await tidy(rest, name=self.name, keep=path)
-
-    async def _take_back(self, rest: Rest, *, safely: bool) -> None:
-        """A stop found nothing to stop, because it overtook the command to begin. `safely`: it found the heaters
-        off, and the program's first lines may have switched them on since."""
-        if safely:
-            await self.make_safe()
-            return
-        with contextlib.suppress(DeviceRefused):
-            await self._stop_print(rest)
+            await tidy(older(rest, path), rest.delete, name=self.name)
 
     async def pause(self) -> None:
         if await self._stands_in(DeviceState.RUNNING, already=DeviceState.PAUSED):
@@ -206,14 +152,14 @@ class Moonraker:
 
     async def resume(self) -> None:
         """Only to a Klipper that obeys at once: one that is busy would go on later, perhaps under somebody's hand."""
-        stops = self._stops
+        stops = self._starts.stops
         if await self._stands_in(DeviceState.PAUSED, already=DeviceState.RUNNING):
             rest = self._open_rest()
             try:
                 await rest.must_be_free()
             except DeviceTimeout:
                 raise DeviceRefused("Klipper is busy with other commands; press resume again later") from None
-            if stops != self._stops:
+            if stops != self._starts.stops:
                 raise DeviceRefused("the machine was stopped meanwhile")
             await self._told("resume", rest.resume())
 
@@ -227,14 +173,12 @@ class Moonraker:
                 "The stop does not wait"
             ) from None
         finally:
-            self._want_look()
+            self._news.want_look()
 
     async def cancel(self) -> None:
-        self._stops += 1
+        self._starts.count_stop()
         rest = self._open_rest()
-        starting = (
-            self._starting.locked()
-        )  # then there may be nothing to cancel yet, and `start` sees the count
+        starting = self._starts.under_way
         if self._seen.state not in wire.MOVING:
             await self._look()
         if self._seen.state in wire.MOVING:
@@ -253,21 +197,10 @@ class Moonraker:
 
     async def make_safe(self) -> Safety:
         """Works on a closed or lost link too; opens a connection of its own for it."""
-        self._stops += 1
-        self._safeties += 1
         rest = self._new_rest()
-        try:
-            async with asyncio.timeout(self._safe_s):
-                moving = None if self._lost is not None else self._seen.state in wire.MOVING
-                return await make_safe(rest, name=self.name, moving=moving, soft_s=self._safe_s / 2)
-        except TimeoutError:
-            log.warning("%s: heaters not confirmed off within %g s", self.name, self._safe_s)
-        except DeviceError as error:
-            log.warning("%s: heaters not confirmed off: %s", self.name, error)
-        finally:
-            await rest.close()
-            self._want_look()
-        return Safety.NOT_CONFIRMED
+        moving = None if self._news.lost is not None else self._seen.state in wire.MOVING
+        work = make_safe(rest, name=self.name, moving=moving, soft_s=self._safe_s / 2)
+        return await self._starts.stop_safely(work, rest.close)
 
     async def _stands_in(self, wanted: DeviceState, *, already: DeviceState) -> bool:
         """Klipper answers pause and resume with 200 and "ok" whatever it does (measured), so we look before.
@@ -283,6 +216,10 @@ class Moonraker:
             return False
         doing = "paused" if wanted is DeviceState.RUNNING else "resumed"
         raise DeviceRefused(f"nothing is printing that could be {doing}{self._why()}")
+
+    @property
+    def _seen(self) -> Seen:
+        return self._news.seen
 
     def _why(self) -> str:
         return f": {self._seen.message}" if self._seen.message else ""
@@ -317,36 +254,28 @@ class Moonraker:
     # -- listening
 
     async def _hear(self, socket: ClientConnection) -> None:
-        decoder = msgspec.json.Decoder(wire.Push)
-        garbled = False
-        async for message in socket:
-            try:
-                said = decoder.decode(message)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                if not garbled:
-                    log.warning("%s: a push message cannot be read: %s", self.name, plain(str(error)))
-                garbled = True
-                self._want_look()
-                continue
-            self._take(said)
+        messages = heard(socket, wire.Push, name=self.name, unread=self._news.want_look)
+        async with contextlib.aclosing(messages):
+            async for said in messages:
+                self._take(said)
         raise LinkLost("Moonraker closed its push socket")
 
     def _take(self, said: wire.Push) -> None:
         match said.method:
             case "notify_status_update":
                 seen, doubtful = follow.glanced(self._seen, _first(said.params))
-                self._at = self._clock.now()
-                self._see(seen)
+                self._news.heard()
+                self._news.see(seen)
                 if doubtful:
-                    self._want_look()
+                    self._news.want_look()
             case "notify_klippy_ready" | "notify_klippy_disconnected":
                 self._unsubscribed()
                 self._ready_since = None
                 self._lives += 1
-                self._spoken += 1
-                self._want_look()
+                self._news.overtake()
+                self._news.want_look()
             case "notify_klippy_shutdown" | "notify_history_changed":
-                self._want_look()
+                self._news.want_look()
             case _ if said.error is not None:
                 log.warning("%s: no subscription: %s", self.name, plain(said.error.message))
                 self._unsubscribed()
@@ -357,32 +286,18 @@ class Moonraker:
 
     async def _keep_looking(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
-                    await self._look_wanted.wait()
-            self._look_wanted.clear()
+            await self._news.look_due(self._look_s)
             await self._look()
 
     async def _look(self) -> Look:
-        """Ask what is. An answer that was overtaken, by a restart of Klipper, a start of ours or a later look, is
-        thrown away: one from before a start would show a machine that stands still and knows nothing of the run."""
         asking = self._asking
         if asking is None:
             raise LinkLost(f"{self.name} is not open")
-        for _ in range(_LOOK_TRIES):
-            self._looks += 1
-            number, spoken = self._looks, self._spoken
-            look = await asking.ask(self._seen)
-            if number < self._looked:
-                return look
-            if spoken == self._spoken:
-                self._looked = number
-                self._note_ready(look.klippy)
-                self._at = self._clock.now()
-                self._see(follow.looked(self._seen, look))
-                return look
-        self._want_look()
-        return look
+        return await self._news.look(lambda: asking.ask(self._seen), self._believe)
+
+    def _believe(self, look: Look) -> Seen:
+        self._note_ready(look.klippy)
+        return follow.looked(self._seen, look)
 
     def _note_ready(self, klippy: str) -> None:
         if klippy != wire.READY:
@@ -390,51 +305,11 @@ class Moonraker:
         elif self._ready_since is None:
             self._ready_since = asyncio.get_running_loop().time()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A task that stopped listening, whatever the reason, ends the watch: silence must not look healthy."""
-        if task.cancelled():  # by us, who have said so already; or by a mistake somewhere inside
-            self._lose(LinkLost("listening was broken off"))
-            return
-        error = task.exception()
-        expected = isinstance(error, DeviceError | websockets.WebSocketException)
-        if not expected:
-            log.error("%s: listening failed", self.name, exc_info=error)
-        self._lose(LinkLost(str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}"))
-
-    def _lose(self, why: LinkLost) -> None:
-        if self._lost is None:
-            self._lost = why
-        self._tell()
-
-    def _want_look(self) -> None:
-        self._look_wanted.set()
-
-    def _see(self, seen: Seen) -> None:
-        self._seen = seen
-        self._tell()
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def _status(self) -> Status:
-        seen = self._seen
-        return Status(
-            at=self._at,
-            state=seen.state,
-            progress=None if seen.run is None else seen.run.progress(),
-            heat_c=seen.heat_c,
-            message=seen.message,
-        )
-
     # -- starting
 
     async def _had(self, rest: Rest, token: str) -> bool:
         """Whether this run was begun before: an earlier try may have had no answer, so the machine is asked."""
-        run = self._seen.run
-        if run is not None and run.token == token:
-            return True
-        if await self._on_machine(token):
+        if self._seen.is_of(token) or await self._on_machine(token):
             return True
         path = wire.program_path(token)
         row = follow.row_of(path, await rest.history(_REMEMBERED_JOBS))
@@ -448,14 +323,13 @@ class Moonraker:
             return True
         if row.status != "completed":
             raise DeviceRefused("this run was tried before and did not succeed; it needs a new token")
-        self._spoken += 1
-        self._see(replace(self._seen, run=follow.Run(token=token, path=path).ended(Outcome.DONE)))
+        self._news.overtake()
+        self._news.see(replace(self._seen, run=follow.Run(token=token, path=path).ended(Outcome.DONE)))
         return True
 
     async def _on_machine(self, token: str) -> bool:
         look = await self._look()
-        run = self._seen.run
-        return (run is not None and run.token == token) or wire.token_of(look.loaded) == token
+        return self._seen.is_of(token) or wire.token_of(look.loaded) == token
 
     async def _must_be_free(self, rest: Rest) -> None:
         """Idle, and taking commands at this moment: a start that had to wait behind others would come late."""
@@ -483,22 +357,17 @@ class Moonraker:
     async def _begin(self, rest: Rest, path: str, token: str) -> None:
         self._tried = (token, self._lives)
         try:
-            try:
+            with self._news.commanding():
                 await rest.begin(path)
-            finally:
-                self._spoken += 1  # a look asked before, and answered after, knows nothing of this run
         except DeviceRefused:
             if await self._on_machine(token):  # a racing try of the same run won
                 return
             raise
         except LinkLost:
-            # The answer is lost, the command perhaps not: what counts is what the machine does.
-            for _ in range(_LOOK_TRIES):
-                if await self._on_machine(token):
-                    self._began = token
-                    return
-                await asyncio.sleep(self._answer_s / 10)
-            raise
+            if not await self._starts.took(lambda: self._on_machine(token)):
+                raise
+            self._began = token
+            return
         self._began = token
         if not await self._on_machine(token):
             raise DeviceRefused("Klipper took the start, but nothing began")

@@ -17,12 +17,14 @@ look. A *look* is authoritative: Klipper's own state first, Moonraker's history 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from drivers.http import plain
 from drivers.moonraker import wire
-from fablab.device import DeviceState, Outcome, Progress
+from drivers.seen import Run as AnyRun
+from drivers.seen import Seen as SeenOf
+from fablab.device import DeviceState, Outcome
 
 _LOADED_ENDS: Final[Mapping[str, Outcome]] = {
     "complete": Outcome.DONE,
@@ -42,22 +44,8 @@ _ROWS_DETAIL: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The run we follow, from its accepted start until the next one."""
-
-    token: str
+class Run(AnyRun):
     path: str
-    fraction: float | None = None
-    elapsed_s: float = 0.0
-    outcome: Outcome | None = None
-    detail: str = ""
-
-    def ended(self, outcome: Outcome, detail: str = "") -> Run:
-        """The first outcome stays: somebody may print our file again by hand."""
-        if self.outcome is not None:
-            return self
-        fraction = 1.0 if outcome is Outcome.DONE else self.fraction
-        return replace(self, outcome=outcome, detail=detail, fraction=fraction)
 
     def counted(self, fraction: float | None, elapsed_s: float | None) -> Run:
         """Neither goes back: an answer may be older than what the websocket told meanwhile."""
@@ -70,30 +58,12 @@ class Run:
             elapsed_s=max(elapsed_s or 0.0, self.elapsed_s),
         )
 
-    def progress(self) -> Progress:
-        return Progress(
-            token=self.token,
-            fraction=self.fraction,
-            elapsed_s=self.elapsed_s,
-            outcome=self.outcome,
-            detail=self.detail,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(SeenOf[Run]):
     """`loaded` is the file that Klipper has, or had last."""
 
-    state: DeviceState = DeviceState.OFFLINE
-    message: str = ""
-    run: Run | None = None
     loaded: str = ""
-    heat_c: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def open_run(self) -> Run | None:
-        """The run whose end we do not know yet."""
-        return self.run if self.run is not None and self.run.outcome is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

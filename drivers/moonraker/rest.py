@@ -9,7 +9,6 @@ A command to Klipper is answered when Klipper has carried it out, after whatever
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -18,12 +17,10 @@ import msgspec
 
 from drivers.http import Http, NotThere, plain
 from drivers.moonraker import wire
-from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost, Misfit
+from fablab.device import DeviceError, DeviceRefused, LinkLost, Misfit
 
 WHO: Final = "Moonraker"
 _NOTHING: Final = "; is Klipper free"
-_TRIES: Final = 3
-_AGAIN_S: Final = 0.02
 T = TypeVar("T")
 
 
@@ -135,18 +132,7 @@ class Rest:
         await self._http.send("POST", "/printer/emergency_stop")
 
     async def _get(self, path: str, kind: type[T]) -> T:
-        """A look changes nothing, so a broken connection or answer is met by asking again.
-
-        Silence is not: it has cost the whole of `answer_s` already, and the caller's watch must not stand still.
-        """
-        for _ in range(_TRIES - 1):
-            try:
-                return await self._http.ask("GET", path, kind)
-            except DeviceTimeout:
-                raise
-            except LinkLost:
-                await asyncio.sleep(_AGAIN_S)
-        return await self._http.ask("GET", path, kind)
+        return await self._http.look("GET", path, kind)
 
     def _refine(self, status: int, said: str, what: str) -> DeviceError | None:
         if status == 401:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import Final
 
 from drivers.http import plain
 from drivers.moonraker import wire
 from drivers.moonraker.rest import Rest
-from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost
-
-log = logging.getLogger(__name__)
-
-_KEPT: Final = 5  # the newest stay, for a person who wants one again
-_TIDIED_AT_ONCE: Final = 10
+from drivers.uploads import program_name
+from fablab.device import DeviceRefused, DeviceTimeout, LinkLost
 
 
 async def upload(rest: Rest, program: Path, token: str) -> str:
     """Its path there, which names the run. `LinkLost` if it may not have arrived whole."""
-    name = wire.program_name(token)
+    name = program_name(token)
     try:
         item = await rest.upload(program, name)
     except DeviceTimeout:
@@ -37,13 +31,7 @@ async def upload(rest: Rest, program: Path, token: str) -> str:
     return item.path
 
 
-async def tidy(rest: Rest, *, name: str, keep: str) -> None:
-    """Old uploads of ours go, oldest first; a failure here is no failure of the start. `name`: the machine's."""
-    try:
-        ours = [f for f in await rest.files() if wire.token_of(f"{wire.FOLDER}/{f.filename}")]
-        ours = [f for f in ours if f"{wire.FOLDER}/{f.filename}" != keep]
-        ours.sort(key=lambda f: f.modified, reverse=True)
-        for old in ours[_KEPT:][-_TIDIED_AT_ONCE:]:
-            await rest.delete(old.filename)
-    except DeviceError as error:
-        log.info("%s: old uploads were not tidied away: %s", name, error)
+async def older(rest: Rest, keep: str) -> dict[str, float]:
+    """Our uploads beside `keep`, which is a path: when each came, by name."""
+    paths = {f"{wire.FOLDER}/{f.filename}": f for f in await rest.files()}
+    return {f.filename: f.modified for path, f in paths.items() if wire.token_of(path) and path != keep}

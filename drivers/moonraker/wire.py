@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from drivers.uploads import program_name, token_in
 from fablab.device import DeviceState
 
 T = TypeVar("T")
@@ -39,8 +40,6 @@ _STATES: Final[Mapping[str, DeviceState]] = {
     "paused": DeviceState.PAUSED,
 }
 
-_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_UPLOAD = re.compile(r"lab(?P<hex>x?)-(?P<token>[A-Za-z0-9_-]{1,200})\.gcode")
 _EXTRUDER = re.compile(r"extruder(?P<number>[0-9]{0,2})")
 _MAX_SENSORS: Final = 16
 _NO_NUMBER: Final = 1e12  # an integer in JSON may have hundreds of digits, and is then no float
@@ -234,16 +233,6 @@ def number(value: object) -> float | None:
     return float(value)
 
 
-def program_name(token: str) -> str:
-    """The upload's name. A token with characters that are none of a file's name travels in hexadecimal."""
-    if _PLAIN_TOKEN.fullmatch(token):
-        return f"lab-{token}.gcode"
-    coded = token.encode().hex()
-    if not 0 < len(coded) <= 200:
-        raise ValueError("a run's token has 1 to 100 bytes")
-    return f"labx-{coded}.gcode"
-
-
 def program_path(token: str) -> str:
     return f"{FOLDER}/{program_name(token)}"
 
@@ -251,12 +240,4 @@ def program_path(token: str) -> str:
 def token_of(path: str) -> str | None:
     """The token an upload's path carries; None for files that are not ours."""
     folder, _, name = path.rpartition("/")
-    match = _UPLOAD.fullmatch(name)
-    if match is None or folder != FOLDER:
-        return None
-    if not match["hex"]:
-        return match["token"]
-    try:
-        return bytes.fromhex(match["token"]).decode()
-    except ValueError:
-        return None
+    return token_in(name) if folder == FOLDER else None

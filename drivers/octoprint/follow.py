@@ -13,31 +13,17 @@ machine stands still) is authoritative; it finds the ends that happened while no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from drivers.octoprint import wire
-from fablab.device import DeviceState, Outcome, Progress
+from drivers.seen import Run as AnyRun
+from drivers.seen import Seen as SeenOf
+from fablab.device import DeviceState, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The run we follow, from its accepted start until the next one."""
-
-    token: str
+class Run(AnyRun):
     path: str
-    fraction: float | None = None
-    elapsed_s: float = 0.0
-    remaining_s: float | None = None
-    outcome: Outcome | None = None
-    detail: str = ""
-
-    def ended(self, outcome: Outcome, detail: str = "") -> Run:
-        """The first outcome stays: a cancel is followed by a PrintFailed that tells less."""
-        if self.outcome is not None:
-            return self
-        fraction = 1.0 if outcome is Outcome.DONE else self.fraction
-        return replace(self, outcome=outcome, detail=detail, fraction=fraction, remaining_s=None)
 
     def counted(self, counters: wire.Counters) -> Run:
         if self.outcome is not None or counters.completion is None:
@@ -49,28 +35,10 @@ class Run:
             remaining_s=None if counters.print_time_left is None else max(counters.print_time_left, 0.0),
         )
 
-    def progress(self) -> Progress:
-        return Progress(
-            token=self.token,
-            fraction=self.fraction,
-            elapsed_s=self.elapsed_s,
-            remaining_s=self.remaining_s,
-            outcome=self.outcome,
-            detail=self.detail,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    state: DeviceState = DeviceState.OFFLINE
-    message: str = ""
-    run: Run | None = None
-    heat_c: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def open_run(self) -> Run | None:
-        """The run whose end we do not know yet."""
-        return self.run if self.run is not None and self.run.outcome is None else None
+class Seen(SeenOf[Run]):
+    """What is known at a moment."""
 
 
 def begun(seen: Seen, *, token: str, path: str) -> Seen:

@@ -5,17 +5,14 @@ A POST with a wrong key is not answered 403 but 400 "CSRF validation failed" (me
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from drivers.http import Http, NotThere
 from drivers.octoprint import wire
-from fablab.device import DeviceError, DeviceTimeout, LinkLost, Misfit
+from fablab.device import DeviceError, Misfit
 
-_TRIES: Final = 3
-_AGAIN_S: Final = 0.02
 T = TypeVar("T")
 
 
@@ -35,7 +32,7 @@ class Rest:
 
     async def login(self) -> wire.Login:
         """A session of the key's own user, for the push socket."""
-        return await self._ask("POST", "/api/login", wire.Login, json={"passive": True})
+        return await self._http.look("POST", "/api/login", wire.Login, json={"passive": True})
 
     async def profiles(self) -> wire.Profiles:
         return await self._get("/api/printerprofiles", wire.Profiles)
@@ -91,21 +88,7 @@ class Rest:
         await self._http.send("POST", "/api/printer/command", json={"commands": lines})
 
     async def _get(self, path: str, kind: type[T]) -> T:
-        return await self._ask("GET", path, kind)
-
-    async def _ask(self, method: str, path: str, kind: type[T], **rest: Any) -> T:
-        """For calls that change nothing: a broken connection or answer is met by asking again.
-
-        Silence is not: it has cost the whole of `answer_s` already, and the caller's watch must not stand still.
-        """
-        for _ in range(_TRIES - 1):
-            try:
-                return await self._http.ask(method, path, kind, **rest)
-            except DeviceTimeout:
-                raise
-            except LinkLost:
-                await asyncio.sleep(_AGAIN_S)
-        return await self._http.ask(method, path, kind, **rest)
+        return await self._http.look("GET", path, kind)
 
 
 def _refined(status: int, said: str, what: str) -> DeviceError | None:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import Final
 
 from drivers.octoprint import wire
 from drivers.octoprint.rest import Rest
-from fablab.device import DeviceError, DeviceRefused, DeviceTimeout, LinkLost
-
-log = logging.getLogger(__name__)
-
-_KEPT: Final = 5  # the newest stay: their print counts answer a late retry
-_TIDIED_AT_ONCE: Final = 10
+from drivers.uploads import program_name
+from fablab.device import DeviceRefused, DeviceTimeout, LinkLost
 
 
 async def upload(rest: Rest, program: Path, token: str) -> str:
     """The path under which the whole program lies there. Raises `LinkLost` when it did not arrive whole."""
-    name = wire.program_name(token)
     try:
-        path = await rest.upload(program, name)
+        path = await rest.upload(program, program_name(token))
     except DeviceTimeout:
         raise
     except LinkLost:  # the answer perhaps, but not the file: the look below says
-        path = f"{wire.FOLDER}/{name}"
+        path = wire.program_path(token)
     if wire.token_of(path) != token:
         raise DeviceRefused(f"OctoPrint put the upload at {wire.plain(path)}, where it cannot be followed")
     entry = await rest.file(path)
@@ -34,12 +27,6 @@ async def upload(rest: Rest, program: Path, token: str) -> str:
     return path
 
 
-async def tidy(rest: Rest, *, keep: str, name: str) -> None:
-    """Old uploads of ours go, oldest first; a failure here is no failure of the start. `name` is the machine's."""
-    try:
-        ours = [f for f in await rest.files() if wire.token_of(f.path) and f.path != keep]
-        ours.sort(key=lambda f: f.date or 0.0, reverse=True)
-        for old in ours[_KEPT:][-_TIDIED_AT_ONCE:]:
-            await rest.delete(old.path)
-    except DeviceError as error:
-        log.info("%s: old uploads were not tidied away: %s", name, error)
+async def older(rest: Rest, keep: str) -> dict[str, float]:
+    """Our uploads beside `keep`: when each came, by path."""
+    return {f.path: f.date or 0.0 for f in await rest.files() if wire.token_of(f.path) and f.path != keep}

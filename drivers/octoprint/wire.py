@@ -6,13 +6,13 @@ unread.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from drivers.http import plain as plain
+from drivers.uploads import program_name, token_in
 from fablab.device import DeviceState
 
 FOLDER: Final = "fablab"  # our uploads live in a folder of their own, which is all that tidying ever touches
@@ -51,8 +51,6 @@ _STATES: Final[tuple[tuple[str, DeviceState], ...]] = (
 )
 MOVING: Final = frozenset({DeviceState.RUNNING, DeviceState.PAUSED})
 
-_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_UPLOAD = re.compile(r"lab(?P<hex>x?)-(?P<token>[A-Za-z0-9_-]{1,200})\.gcode")
 _MAX_HEATERS: Final = 16
 _NO_HEAT_C: Final = 1e6  # an integer in JSON may have hundreds of digits, and is then no float
 
@@ -191,28 +189,14 @@ def state_of(text: str) -> DeviceState:
     return DeviceState.OFFLINE
 
 
-def program_name(token: str) -> str:
-    """The upload's name. OctoPrint cleans names, so a token with other characters travels in hexadecimal."""
-    if _PLAIN_TOKEN.fullmatch(token):
-        return f"lab-{token}.gcode"
-    coded = token.encode().hex()
-    if not 0 < len(coded) <= 200:
-        raise ValueError("a run's token has 1 to 100 bytes")
-    return f"labx-{coded}.gcode"
+def program_path(token: str) -> str:
+    return f"{FOLDER}/{program_name(token)}"
 
 
 def token_of(path: str | None) -> str | None:
     """The token an upload's path carries; None for files that are not ours."""
     folder, _, name = (path or "").rpartition("/")
-    match = _UPLOAD.fullmatch(name)
-    if match is None or folder != FOLDER:
-        return None
-    if not match["hex"]:
-        return match["token"]
-    try:
-        return bytes.fromhex(match["token"]).decode()
-    except ValueError:
-        return None
+    return token_in(name) if folder == FOLDER else None
 
 
 def heat_of(reading: Mapping[str, Any]) -> dict[str, float]:

@@ -8,24 +8,23 @@ not: such a token is refused, not guessed at.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from drivers.http import NotThere, plain
+from drivers.news import News
 from drivers.prusalink import follow, steering, wire
 from drivers.prusalink.follow import Look, Seen
 from drivers.prusalink.rest import Conflict, Rest, address
 from drivers.prusalink.safety import make_safe
 from drivers.prusalink.steering import Patience
+from drivers.starts import Start, Starts
+from drivers.uploads import program_name, tidy
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
-    DeviceError,
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
@@ -36,13 +35,8 @@ from fablab.device import (
     Status,
 )
 
-log = logging.getLogger(__name__)
-
-_LOOK_TRIES: Final = 3
 _IDLE_LOOKS: Final = 3  # a machine at rest is asked every third time; an end is held for 12 s
 _PASSING_S: Final = 0.2  # how often at most something is looked for that comes a moment later
-_KEPT_UPLOADS: Final = 5
-_TIDIED_AT_ONCE: Final = 10
 
 
 class PrusaLink:
@@ -86,24 +80,16 @@ class PrusaLink:
         self._answer_s = answer_s
         self._upload_s = upload_s
         self._look_s = look_s
-        self._safe_s = safe_s
         self._fresh_s = fresh_s
         self._begin_s = begin_s
         self._patience = Patience(for_s=answer_s, every_s=min(look_s, _PASSING_S))
-        self._seen = Seen()
-        self._at = self._clock.now()
+        self._news = News(Seen(), name=name, clock=self._clock, every_s=look_s)
+        self._starts = Starts(
+            self._news, self.make_safe, name=name, clock=self._clock, answer_s=answer_s, safe_s=safe_s
+        )
         self._rest: Rest | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._lost: LinkLost | None = LinkLost(f"{name} is not open")
-        self._changed = asyncio.Event()  # replaced at each change, so that every watcher sees each of them
-        self._look_wanted = asyncio.Event()
-        self._spoken = 0  # counts what we commanded; a look begun before is out of date
-        self._looks = self._looked = 0  # the number of the last look begun, and of the last one believed
-        self._stops = 0  # counts cancels: one that comes during an upload wins
-        self._safeties = 0  # counts those of them that also want the heaters off, read back
         self._fresh = ""  # the token that was new to the machine when we first had it
         self._sent = ""  # the last token whose start went out, answered or not
-        self._starting = asyncio.Lock()
 
     # -- the link
 
@@ -112,85 +98,41 @@ class PrusaLink:
         self._rest = rest = self._new_rest()
         try:
             identity = await self._identify(rest)
-            self._lost = None
+            self._news.begin()
             await self._look(rest)
         except BaseException:
             await self.close()
             raise
-        self._task = asyncio.create_task(self._keep_looking(rest), name=f"{self.name}: looks")
-        self._task.add_done_callback(self._ended)
+        self._news.listen(looks=self._keep_looking(rest))
         return identity
 
     async def close(self) -> None:
-        self._lose(LinkLost("closed"))
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._news.end()
         rest, self._rest = self._rest, None
         if rest is not None:
             await rest.close()
 
-    async def watch(self) -> AsyncIterator[Status]:
-        last: Status | None = None
-        due = 0.0
-        while True:
-            changed = self._changed
-            if self._lost is not None:
-                raise LinkLost(str(self._lost))
-            status, now = self._status(), asyncio.get_running_loop().time()
-            if last is None or now >= due or replace(status, at=last.at) != last:
-                last, due = status, now + self._look_s
-                yield status
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
-                    await changed.wait()
+    def watch(self) -> AsyncIterator[Status]:
+        return self._news.watch()
 
     # -- commands
 
     async def start(self, program: Path, token: str) -> None:
-        await self._start(program, token, None)
+        await self.start_by(program, token, None)
 
-    async def start_by(self, program: Path, token: str, deadline: datetime) -> None:
+    async def start_by(self, program: Path, token: str, deadline: datetime | None) -> None:
         """As `start`; the clock is asked again after the upload, however long this computer was asleep meanwhile."""
-        await self._start(program, token, deadline)
-
-    async def _start(self, program: Path, token: str, deadline: datetime | None) -> None:
-        stops, safeties = self._stops, self._safeties
-
-        def may_go() -> None:
-            if stops != self._stops:
-                raise DeviceRefused("stopped while its program was still on its way")
-            if deadline is not None and self._clock.now() >= deadline:
-                raise DeviceRefused(f"the start of {token} came after its deadline and was dropped")
-
-        async with self._starting:
+        async with self._starts.one(token, deadline) as start:
             rest = self._open_rest()
             storage = await steering.storage(rest)
-            place = address(storage, wire.program_name(token))
+            place = address(storage, program_name(token))
             if await self._had(rest, token, place):
                 return
             steering.must_be_free(await rest.status())
             await self._upload(rest, program, place)
-            try:
-                await self._begin(rest, place, token, may_go)
-            except LinkLost:
-                if stops != self._stops:  # it may have begun all the same
-                    with contextlib.suppress(DeviceError):
-                        await self._take_back(rest, safely=safeties != self._safeties)
-                raise
-            if stops != self._stops:
-                await self._take_back(rest, safely=safeties != self._safeties)
-            await self._tidy(rest, storage, keep=token)
-
-    async def _take_back(self, rest: Rest, *, safely: bool) -> None:
-        """A stop found nothing to stop, because it overtook the command to begin. `safely`: it found the heaters
-        off, and the program's first lines may have switched them on since."""
-        if safely:
-            await self.make_safe()
-            return
-        with contextlib.suppress(DeviceRefused):  # the stop came after all, or it has ended by itself
-            await self._stop_job(rest)
+            async with start.begins(lambda: self._stop_job(rest)):
+                await self._begin(rest, place, token, start)
+            await tidy(_older(rest, storage, token), rest.delete, name=self.name)
 
     async def pause(self) -> None:
         await self._steer("pause", DeviceState.PAUSED)
@@ -199,39 +141,27 @@ class PrusaLink:
         await self._steer("resume", DeviceState.RUNNING)
 
     async def _steer(self, action: str, wanted: DeviceState) -> None:
-        mine = self._seen.open_run is not None
+        mine = self._news.seen.open_run is not None
         await steering.steer(self._open_rest(), action, wanted, mine=mine, patience=self._patience)
-        self._spoken += 1
-        self._want_look()
+        self._news.overtake()
+        self._news.want_look()
 
     async def cancel(self) -> None:
-        self._stops += 1
+        self._starts.count_stop()
         try:
             await self._stop_job(self._open_rest())
         except DeviceRefused:
-            if not self._starting.locked():  # else there is nothing to cancel yet, and `start` sees the count
+            if not self._starts.under_way:
                 raise
 
     async def _stop_job(self, rest: Rest) -> None:
-        await steering.stop(rest, mine=self._seen.open_run is not None, patience=self._patience)
-        self._want_look()
+        await steering.stop(rest, mine=self._news.seen.open_run is not None, patience=self._patience)
+        self._news.want_look()
 
     async def make_safe(self) -> Safety:
         """Works on a closed or lost link too; opens a connection of its own for it."""
-        self._stops += 1
-        self._safeties += 1
         rest = self._new_rest()
-        try:
-            async with asyncio.timeout(self._safe_s):
-                return await make_safe(rest, fresh_s=self._fresh_s)
-        except TimeoutError:
-            log.warning("%s: heaters not confirmed off within %g s", self.name, self._safe_s)
-        except DeviceError as error:
-            log.warning("%s: heaters not confirmed off: %s", self.name, error)
-        finally:
-            await rest.close()
-            self._want_look()
-        return Safety.NOT_CONFIRMED
+        return await self._starts.stop_safely(make_safe(rest, fresh_s=self._fresh_s), rest.close)
 
     # -- opening
 
@@ -279,28 +209,20 @@ class PrusaLink:
 
     async def _keep_looking(self, rest: Rest) -> None:
         while True:
-            rounds = 1 if self._seen.busy else _IDLE_LOOKS
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s * rounds):
-                    await self._look_wanted.wait()
-            self._look_wanted.clear()
+            rounds = 1 if self._news.seen.busy else _IDLE_LOOKS
+            await self._news.look_due(self._look_s * rounds)
             await self._look(rest)
 
     async def _look(self, rest: Rest) -> None:
-        """Ask what is; a picture that does not fit together, or was overtaken, by a command or by a later look, is
-        thrown away."""
-        for _ in range(_LOOK_TRIES):
-            self._looks += 1
-            number, spoken = self._looks, self._spoken
-            look = await self._picture(rest)
-            if number < self._looked:
-                return
-            if look is not None and spoken == self._spoken:
-                self._looked = number
-                self._at = look.at
-                self._see(follow.looked(self._seen, look))
-                return
-        self._want_look()
+        await self._news.look(lambda: self._picture(rest), self._believe)
+
+    def _believe(self, look: Look | None) -> Seen | None:
+        return None if look is None else self._paced(follow.looked(self._news.seen, look))
+
+    def _paced(self, seen: Seen) -> Seen:
+        if seen.busy and not self._news.seen.busy:
+            self._news.want_look()  # else the pace of a machine at rest would go on for one more round
+        return seen
 
     async def _picture(self, rest: Rest) -> Look | None:
         """None when the job changed between two questions."""
@@ -314,40 +236,6 @@ class PrusaLink:
             last = await rest.last_token()
         return Look(at=self._clock.now(), status=status, job=job, last=last)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A task that stopped looking, whatever the reason, ends the watch: silence must not look healthy."""
-        if task.cancelled():  # by us, who have said so already; or by a mistake somewhere inside
-            self._lose(LinkLost("listening was broken off"))
-            return
-        error = task.exception()
-        if not isinstance(error, DeviceError):
-            log.error("%s: looking failed", self.name, exc_info=error)
-        self._lose(LinkLost(str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}"))
-
-    def _lose(self, why: LinkLost) -> None:
-        if self._lost is None:
-            self._lost = why
-        self._tell()
-
-    def _want_look(self) -> None:
-        self._look_wanted.set()
-
-    def _see(self, seen: Seen) -> None:
-        if seen.busy and not self._seen.busy:
-            self._want_look()  # else the pace of a machine at rest would go on for one more round
-        self._seen = seen
-        self._tell()
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def _status(self) -> Status:
-        seen = self._seen
-        return Status(
-            at=self._at, state=seen.state, progress=seen.progress, heat_c=seen.heat_c, message=seen.message
-        )
-
     @staticmethod
     def _time() -> float:
         return asyncio.get_running_loop().time()
@@ -356,7 +244,7 @@ class PrusaLink:
 
     async def _had(self, rest: Rest, token: str, place: str) -> bool:
         """Whether this run was begun before: an earlier try may have had no answer, so the machine is asked."""
-        if self._knows(token) or await self._on_machine(rest, token):
+        if self._news.seen.is_of(token) or await self._on_machine(rest, token):
             return True
         if token == self._sent:
             raise DeviceRefused(
@@ -367,14 +255,9 @@ class PrusaLink:
         self._fresh = token
         return False
 
-    def _knows(self, token: str) -> bool:
-        """Seen on the machine, moving or ended."""
-        progress = self._seen.progress
-        return progress is not None and progress.token == token
-
     async def _on_machine(self, rest: Rest, token: str) -> bool:
         await self._look(rest)
-        return self._knows(token)
+        return self._news.seen.is_of(token)
 
     async def _upload(self, rest: Rest, program: Path, place: str) -> None:
         """Listed some moments after it was taken, and only what is listed can be started (measured)."""
@@ -386,17 +269,15 @@ class PrusaLink:
                 raise LinkLost(f"the upload did not arrive whole ({size} bytes were sent)")
             await asyncio.sleep(self._patience.every_s)
 
-    async def _begin(self, rest: Rest, place: str, token: str, may_go: Callable[[], None]) -> None:
+    async def _begin(self, rest: Rest, place: str, token: str, start: Start) -> None:
         until = self._time() + self._begin_s
         refused_idle = False
         while True:
-            may_go()
+            start.may_go()
             self._sent = token
             try:
-                try:
+                with self._news.commanding():
                     await rest.start(place)
-                finally:
-                    self._spoken += 1  # a look asked before, and answered after, knows nothing of this run
             except DeviceRefused as error:
                 self._sent = ""
                 if await self._on_machine(rest, token):  # a racing try of the same run won
@@ -411,14 +292,11 @@ class PrusaLink:
                 await asyncio.sleep(self._patience.every_s)
                 continue
             except LinkLost:
-                # The answer is lost, the command perhaps not: what counts is what the machine does.
-                for _ in range(_LOOK_TRIES):
-                    if await self._on_machine(rest, token):
-                        return
-                    await asyncio.sleep(self._answer_s / 10)
-                raise
+                if not await self._starts.took(lambda: self._on_machine(rest, token)):
+                    raise
+                return
             break
-        self._see(follow.begun(self._seen, token=token))
+        self._news.see(self._paced(follow.begun(self._news.seen, token=token)))
         while not await self._on_machine(rest, token):  # a printer may think it over at its own screen first
             if self._time() >= until:
                 raise DeviceTimeout("PrusaLink took the start, but nothing has begun")
@@ -428,12 +306,8 @@ class PrusaLink:
     async def _holds_an_end(rest: Rest) -> bool:
         return (await rest.status()).printer.state in ("FINISHED", "STOPPED")
 
-    async def _tidy(self, rest: Rest, storage: str, *, keep: str) -> None:
-        """Old uploads of ours go, oldest first; a failure here is no failure of the start."""
-        try:
-            ours = [f for f in await rest.files(storage) if f.token and f.token != keep]
-            ours.sort(key=lambda f: f.m_timestamp or 0.0, reverse=True)
-            for old in ours[_KEPT_UPLOADS:][-_TIDIED_AT_ONCE:]:
-                await rest.delete(address(storage, old.name))
-        except DeviceError as error:
-            log.info("%s: old uploads were not tidied away: %s", self.name, error)
+
+async def _older(rest: Rest, storage: str, keep: str) -> dict[str, float]:
+    """Our uploads but the one of the token `keep`: when each came, by address."""
+    ours = [f for f in await rest.files(storage) if f.token and f.token != keep]
+    return {address(storage, f.name): f.m_timestamp or 0.0 for f in ours}

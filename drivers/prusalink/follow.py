@@ -11,33 +11,24 @@ An end that nobody saw is unknown, not failed: once the machine is IDLE the run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from drivers.http import plain
 from drivers.prusalink import wire
+from drivers.seen import Run as AnyRun
+from drivers.seen import Seen as SeenOf
 from fablab.device import DeviceState, Outcome, Progress
 
 _NOBODY_ELSE: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The run we follow, from its accepted start until the next one. `moved`: it was seen on the machine."""
+class Run(AnyRun):
+    """`moved`: it was seen on the machine."""
 
-    token: str
     moved: bool = False
-    fraction: float | None = None
-    elapsed_s: float = 0.0
-    remaining_s: float | None = None
-    outcome: Outcome | None = None
-    detail: str = ""
-
-    def ended(self, outcome: Outcome, detail: str = "") -> Run:
-        fraction = 1.0 if outcome is Outcome.DONE else self.fraction
-        return replace(self, outcome=outcome, detail=detail, fraction=fraction, remaining_s=None)
 
     def counted(self, counters: wire.Counters) -> Run:
         percent, left_s = counters.progress, counters.time_remaining
@@ -47,16 +38,6 @@ class Run:
             fraction=self.fraction if percent is None else min(max(percent / 100, 0.0), 1.0),
             elapsed_s=max(counters.time_printing or 0.0, 0.0),
             remaining_s=None if left_s is None else max(left_s, 0.0),
-        )
-
-    def progress(self) -> Progress:
-        return Progress(
-            token=self.token,
-            fraction=self.fraction,
-            elapsed_s=self.elapsed_s,
-            remaining_s=self.remaining_s,
-            outcome=self.outcome,
-            detail=self.detail,
         )
 
 
@@ -71,17 +52,8 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    state: DeviceState = DeviceState.OFFLINE
-    message: str = ""
-    run: Run | None = None
-    heat_c: Mapping[str, float] = field(default_factory=dict)
+class Seen(SeenOf[Run]):
     moved_at: datetime | None = None  # when our run was last seen moving
-
-    @property
-    def open_run(self) -> Run | None:
-        """The run whose end we do not know yet."""
-        return self.run if self.run is not None and self.run.outcome is None else None
 
     @property
     def busy(self) -> bool:

@@ -32,7 +32,8 @@ async def on_job(
                 raise DeviceRefused(f"nothing to {what}: the printer says {plain(status.printer.state)}")
             return await act(status.job.id)
         except DeviceRefused:
-            busy = (await rest.status()).printer.state == "BUSY"
+            # it may have stopped being BUSY since it said so; then the next try finds its job
+            busy = "BUSY" in (status.printer.state, (await rest.status()).printer.state)
             if not (busy and mine) or _now() >= until:
                 raise
         await asyncio.sleep(patience.every_s)

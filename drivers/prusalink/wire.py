@@ -6,11 +6,11 @@ unread. What a printer leaves out differs: the same field may be missing, null o
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
+from drivers.uploads import token_in
 from fablab.device import DeviceState, Outcome
 
 # BUSY is heating, homing, pausing, stopping: it moves. ATTENTION waits for a hand at the machine.
@@ -27,9 +27,6 @@ _STATES: Final = {
 }
 ENDS: Final = {"FINISHED": Outcome.DONE, "STOPPED": Outcome.CANCELLED, "ERROR": Outcome.FAILED}
 MOVING: Final = frozenset({DeviceState.RUNNING, DeviceState.PAUSED})
-
-_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_UPLOAD = re.compile(r"lab(?P<hex>x?)-(?P<token>[A-Za-z0-9_-]{1,200})\.gcode")
 
 
 class Version(msgspec.Struct):
@@ -170,24 +167,6 @@ class Folder(msgspec.Struct):
     children: list[File] = []
 
 
-def program_name(token: str) -> str:
-    """The upload's name; a token with characters that a file system may refuse travels in hexadecimal."""
-    if _PLAIN_TOKEN.fullmatch(token):
-        return f"lab-{token}.gcode"
-    coded = token.encode().hex()
-    if not 0 < len(coded) <= 200:
-        raise ValueError("a run's token has 1 to 100 bytes")
-    return f"labx-{coded}.gcode"
-
-
 def token_of(name: str | None) -> str | None:
-    """The token an upload's name carries; None for files that are not ours."""
-    match = _UPLOAD.fullmatch((name or "").rpartition("/")[2])
-    if match is None:
-        return None
-    if not match["hex"]:
-        return match["token"]
-    try:
-        return bytes.fromhex(match["token"]).decode()
-    except ValueError:
-        return None
+    """The token an upload's name carries, in whatever folder; None for files that are not ours."""
+    return token_in((name or "").rpartition("/")[2])

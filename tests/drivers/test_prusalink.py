@@ -5,40 +5,39 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from drivers.mock.octoprint import MockOctoPrint
 from drivers.mock.printer import command_of
 from drivers.mock.prusalink import Fault, MockPrusaLink, Stored
-from drivers.prusalink import PrusaLink
+from drivers.prusalink import PrusaLink, steering
+from drivers.prusalink.rest import Rest
 from fablab.base.clock import FakeClock
 from fablab.device import (
-    Device,
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
     LinkLost,
     Misfit,
     Outcome,
-    Progress,
     Safety,
     Status,
 )
 from tests.drivers.doubles import NOON
 from tests.drivers.doubles import until as wait_until
+from tests.drivers.network_rig import LONG, ended, in_state, lost, now, progress, until, using, written
 
 SHORT = "G28\n" + "G1 X1\n" * 4
-LONG = "G1 X1\n" * 6000
 HOT = "M140 S60\nM104 S200\n" + LONG
 SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "sliced" / "cube_hole_mk3s_petg.gcode.gz"
-QUICK: dict[str, Any] = {"seen_s": 0.5, "held_s": 0.5, "passing_s": 0.03, "listed_s": 0.02}
+QUICK: dict[str, Any] = {"seen_s": 1.5, "held_s": 1.5, "passing_s": 0.03, "listed_s": 0.02}
 
 
 @pytest.fixture
@@ -60,14 +59,8 @@ def driver(server: MockPrusaLink, **options: Any) -> PrusaLink:
     return PrusaLink(name="mock", url=server.url, **(settings | options))
 
 
-@asynccontextmanager
-async def opened(server: MockPrusaLink, **options: Any) -> AsyncIterator[PrusaLink]:
-    device = driver(server, **options)
-    await device.open()
-    try:
-        yield device
-    finally:
-        await device.close()
+def opened(server: MockPrusaLink, **options: Any) -> AbstractAsyncContextManager[PrusaLink]:
+    return using(driver(server, **options))
 
 
 @pytest.fixture
@@ -78,56 +71,17 @@ async def device(server: MockPrusaLink) -> AsyncIterator[PrusaLink]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    (file := tmp_path / "short.gcode").write_text(SHORT)
-    return file
+    return written(tmp_path / "short.gcode", SHORT)
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    (file := tmp_path / "long.gcode").write_text(LONG)
-    return file
+    return written(tmp_path / "long.gcode", LONG)
 
 
 @pytest.fixture
 def hot(tmp_path: Path) -> Path:
-    (file := tmp_path / "hot.gcode").write_text(HOT)
-    return file
-
-
-async def until(device: Device, want: Callable[[Status], bool], within_s: float = 15) -> Status:
-    last = None
-    try:
-        async with asyncio.timeout(within_s):
-            async with aclosing(cast("AsyncGenerator[Status]", device.watch())) as looks:
-                async for last in looks:
-                    if want(last):
-                        return last
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s} s; last was {last}") from None
-    raise AssertionError("the watch ended")
-
-
-async def now(device: Device) -> Status:
-    return await until(device, lambda status: True)
-
-
-async def lost(device: Device) -> LinkLost:
-    with pytest.raises(LinkLost) as caught:
-        await until(device, lambda status: False)
-    return caught.value
-
-
-def progress(status: Status) -> Progress:
-    assert status.progress is not None
-    return status.progress
-
-
-def ended(status: Status) -> bool:
-    return status.progress is not None and status.progress.outcome is not None
-
-
-def is_in(state: DeviceState) -> Callable[[Status], bool]:
-    return lambda status: status.state is state
+    return written(tmp_path / "hot.gcode", HOT)
 
 
 def forgotten(status: Status) -> bool:
@@ -287,10 +241,11 @@ async def test_a_print_is_followed_to_its_end_and_its_outcome_kept(
 
 
 async def test_the_built_in_one_keeps_an_old_end_that_is_not_the_new_runs(
-    built_in: MockPrusaLink, short: Path, long: Path
+    built_in: MockPrusaLink, long: Path
 ) -> None:
     async with opened(built_in) as device:
-        await device.start(short, "r1")
+        await device.start(long, "r1")
+        built_in.finish()
         await until(device, ended)
         assert built_in.text == "FINISHED"
         await device.start(long, "r2")
@@ -370,7 +325,7 @@ async def test_a_listing_that_fails_does_not_fail_the_start(
 
 async def test_somebody_elses_print_is_running_but_not_mine(server: MockPrusaLink, device: PrusaLink) -> None:
     server.print_by_hand("vase.gcode", LONG.encode())
-    seen = await until(device, is_in(DeviceState.RUNNING))
+    seen = await until(device, in_state(DeviceState.RUNNING))
     assert (seen.progress, seen.message) == (None, "prints vase.gcode, which the lab did not start")
 
 
@@ -631,9 +586,22 @@ async def test_the_built_in_one_is_busy_in_between_and_the_run_stays_ours(
         seen = await until(device, lambda s: built_in.text == "BUSY")
         assert (seen.state, progress(seen).token) == (DeviceState.RUNNING, "r1")
         await device.resume()
-        await until(device, is_in(DeviceState.RUNNING))
+        await until(device, in_state(DeviceState.RUNNING))
         await device.cancel()
         assert progress(await until(device, ended)).outcome is Outcome.CANCELLED
+
+
+async def test_a_machine_that_stops_being_busy_between_two_looks_is_stopped_all_the_same(
+    built_in: MockPrusaLink,
+) -> None:
+    hand_over(built_in, "r1")
+    built_in.state.text = "BUSY"
+    built_in.before("GET /api/v1/status", lambda: None)
+    built_in.before("GET /api/v1/status", lambda: setattr(built_in.state, "text", "PRINTING"))
+    rest = Rest(url=built_in.url, user="", password="", api_key=built_in.api_key, answer_s=2.0, upload_s=2.0)
+    await steering.stop(rest, mine=True, patience=steering.Patience(for_s=2.0, every_s=0.01))
+    await rest.close()
+    await wait_until(lambda: built_in.text == "STOPPED")
 
 
 async def test_a_job_that_is_another_by_now_is_not_stopped(
@@ -703,16 +671,16 @@ async def test_attention_is_a_pause_that_needs_a_person(
 ) -> None:
     await device.start(long, "r1")
     server.state.attention("Extruder fan speed is lower than expected")
-    seen = await until(device, is_in(DeviceState.PAUSED))
+    seen = await until(device, in_state(DeviceState.PAUSED))
     assert seen.message == "a person is needed at the printer: Extruder fan speed is lower than expected"
     assert progress(seen).token == "r1"
     server.state.attended()
-    assert (await until(device, is_in(DeviceState.RUNNING))).message == ""
+    assert (await until(device, in_state(DeviceState.RUNNING))).message == ""
 
 
 async def test_busy_without_a_print_is_said(server: MockPrusaLink, device: PrusaLink) -> None:
     server.state.text = "BUSY"
-    seen = await until(device, is_in(DeviceState.RUNNING))
+    seen = await until(device, in_state(DeviceState.RUNNING))
     assert (seen.progress, seen.message) == (None, "busy, though not with a print")
 
 
@@ -720,7 +688,7 @@ async def test_a_state_nobody_knows_yet_is_a_machine_that_cannot_be_used(
     server: MockPrusaLink, device: PrusaLink
 ) -> None:
     server.state.text = "DREAMING"
-    assert "says DREAMING" in (await until(device, is_in(DeviceState.OFFLINE))).message
+    assert "says DREAMING" in (await until(device, in_state(DeviceState.OFFLINE))).message
 
 
 # -- failing
@@ -740,8 +708,8 @@ async def test_a_printer_lost_behind_its_server_is_a_fault_until_it_is_back(
     server: MockPrusaLink, device: PrusaLink
 ) -> None:
     server.printer_lost(0.3)
-    assert "Serial device" in (await until(device, is_in(DeviceState.FAULT))).message
-    await until(device, is_in(DeviceState.IDLE))
+    assert "Serial device" in (await until(device, in_state(DeviceState.FAULT))).message
+    await until(device, in_state(DeviceState.IDLE))
 
 
 @pytest.mark.parametrize(
