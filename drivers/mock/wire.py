@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +20,7 @@ _BROKEN_HEADS: Final[Mapping[Fault | None, bytes]] = {
     Fault.HALF_ANSWER: b"HTTP/1.1 2",
     Fault.GARBAGE: b"\xff\xfe\r\n\r\n",
 }
+_NAMES = re.compile(r'(\w+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,16 @@ class Request:
         except (ValueError, RecursionError):
             return {}
         return decoded if isinstance(decoded, dict) else {}
+
+    def form(self) -> dict[str, tuple[str, bytes]]:
+        """The fields of a multipart form by name, each with its file name, if any, and content."""
+        boundary = self.headers.get("content-type", "").partition("boundary=")[2].strip('"')
+        fields: dict[str, tuple[str, bytes]] = {}
+        for part in self.body.split(b"--" + boundary.encode())[1:-1]:
+            head, _, content = part.partition(b"\r\n\r\n")
+            names = dict(_NAMES.findall(head.decode("utf-8", "replace")))
+            fields[names.get("name", "")] = (names.get("filename", ""), content.removesuffix(b"\r\n"))
+        return fields
 
 
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]

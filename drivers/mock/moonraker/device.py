@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,8 +11,9 @@ from drivers.mock import camera
 from drivers.mock.moonraker import rpc
 from drivers.mock.moonraker.history import History
 from drivers.mock.moonraker.klippy import DISCONNECTED, READY, SHUTDOWN, Klippy, QueuedPrinter, Refused
+from drivers.mock.print_server import PrintServer
 from drivers.mock.printer import Heater
-from drivers.mock.server import Answer, Fault, NetworkMock, Request, Socket
+from drivers.mock.server import Answer, Fault, Request, Socket
 
 _DELETE: Final = "/server/files/gcodes/"
 _OK: Final[Answer] = (200, {"result": "ok"})
@@ -28,7 +28,7 @@ _AWAY: Final = _refusal(503, "Klippy Host not connected")
 
 
 @dataclass(kw_only=True, eq=False)
-class MockMoonraker(NetworkMock):
+class MockMoonraker(PrintServer):
     """`speed` divides all pretended times. `commands` are lines sent past a print; `executed` the print's own.
 
     An empty `api_key` trusts everybody.
@@ -53,12 +53,11 @@ class MockMoonraker(NetworkMock):
 
     def __post_init__(self) -> None:
         super().__init__(prefix=self.prefix, port=self.port, speed=self.speed)
-        self.printer = QueuedPrinter(speed=self.speed, line_s=self.line_s)
-        self.klippy = Klippy(self.printer, self.files)
+        self.printer = queued = QueuedPrinter(speed=self.speed, line_s=self.line_s)
+        self.klippy = Klippy(queued, self.files)
         self.history = History()
         self._modified: dict[str, float] = {}
         self._clock_s = 1_795_000_000.0  # the server's own, which no test may rely on
-        self._pulse: asyncio.Task[None] | None = None
         self._klippy_was = READY
         self._lost = False  # the board is without power, so no restart helps
 
@@ -74,32 +73,11 @@ class MockMoonraker(NetworkMock):
         return f"{self.klippy.state} {self.klippy.print_state}"
 
     @property
-    def starts(self) -> int:
-        return self.printer.starts
-
-    @property
-    def executed(self) -> list[str]:
-        return self.printer.executed
-
-    @property
     def commands(self) -> list[str]:
         return self.klippy.commands
 
-    @property
-    def targets_c(self) -> dict[str, float]:
-        return self.printer.targets_c
-
     def credentials(self) -> dict[str, str]:
         return {"api_key": self.api_key}
-
-    def facts(self) -> dict[str, Any]:
-        return super().facts() | {
-            "state": self.text,
-            "starts": self.starts,
-            "executed": len(self.executed),
-            "targets_c": self.targets_c,
-            "speed": self.speed,
-        }
 
     def print_by_hand(self, path: str) -> None:
         """Somebody starts a file in Moonraker's own page."""
@@ -137,13 +115,7 @@ class MockMoonraker(NetworkMock):
         self.history.interrupt()
         self.history.forget_present(self.klippy.print_state, self.klippy.filename)
         self._klippy_was = self.klippy.state
-        self._pulse = asyncio.create_task(self._beat())
-
-    async def went_down(self) -> None:
-        """Moonraker is gone; Klipper prints on."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+        await super().came_up()
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -169,12 +141,13 @@ class MockMoonraker(NetworkMock):
         await asyncio.sleep(self.tick_s * 2)
         self.klippy_returns()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.tick_s)
-            self._settings()
-            self.printer.flow(self.tick_s)
-            self._notice()
+    @property
+    def beat_s(self) -> float:
+        return self.tick_s
+
+    def beat(self) -> None:
+        self.printer.flow(self.tick_s)
+        self._notice()
 
     def _notice(self) -> None:
         """What Moonraker sees of Klipper at this moment, and tells."""
@@ -216,11 +189,6 @@ class MockMoonraker(NetworkMock):
     def _tell(self, what: str, *params: Any) -> None:
         for socket in self.sockets:
             rpc.notify(socket, what, *params)
-
-    def _settings(self) -> None:
-        """A test may turn these at any time."""
-        self.printer.speed, self.printer.line_s = self.speed, self.line_s
-        self.printer.heaters_stuck = self.heaters_stuck
 
     # -- the push socket
 
@@ -283,7 +251,7 @@ class MockMoonraker(NetworkMock):
                 return 200, {"result": {"eventtime": time.monotonic(), "status": status}}
             case "POST /printer/print/start":
                 if not (klippy.state == READY and self.take(Fault.NEVER_RUNS)):
-                    async with self.printer.turn:
+                    async with klippy.printer.turn:
                         klippy.start(request.query.get("filename", ""))
             case "POST /printer/print/pause":
                 await klippy.pause()
@@ -338,7 +306,7 @@ class MockMoonraker(NetworkMock):
         return 200, {"result": {"action": "delete_file"}}
 
     def _keep(self, request: Request) -> Answer:
-        fields = multipart(request)
+        fields = request.form()
         name, content = fields.get("file", ("", b""))
         folder = fields.get("path", ("", b""))[1].decode().strip("/")
         path = f"{folder}/{self.rename_uploads or name}".lstrip("/")
@@ -356,14 +324,3 @@ class MockMoonraker(NetworkMock):
             except Refused:
                 pass
         return 201, {"action": "create_file", "item": item, "print_started": started, "print_queued": False}
-
-
-def multipart(request: Request) -> dict[str, tuple[str, bytes]]:
-    """Form fields by name, each with its file name, if any, and content."""
-    boundary = request.headers.get("content-type", "").partition("boundary=")[2].strip('"')
-    fields: dict[str, tuple[str, bytes]] = {}
-    for part in request.body.split(b"--" + boundary.encode())[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        names = dict(re.findall(r'(\w+)="([^"]*)"', head.decode("utf-8", "replace")))
-        fields[names.get("name", "")] = (names.get("filename", ""), content.removesuffix(b"\r\n"))
-    return fields

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from drivers.mock import camera
 from drivers.mock.octoprint.appkeys import AppKeys
-from drivers.mock.octoprint.files import Stored, multipart
+from drivers.mock.octoprint.files import Stored
 from drivers.mock.octoprint.state import PRINTING, PrinterState
+from drivers.mock.print_server import PrintServer
 from drivers.mock.printer import Heater, Printer
-from drivers.mock.server import Answer, Fault, NetworkMock, Request, Socket
+from drivers.mock.server import Answer, Fault, Request, Socket
 
 _ROLES: Final = (
     "status",
@@ -31,7 +32,7 @@ _NOT_FOUND: Final[Answer] = (404, {"error": "The requested URL was not found on 
 
 
 @dataclass(kw_only=True, eq=False)
-class MockOctoPrint(NetworkMock):
+class MockOctoPrint(PrintServer):
     """`speed` divides all pretended times. `commands` are lines sent past a print; `executed` the print's own."""
 
     socket_path = "/sockjs/websocket"
@@ -61,7 +62,6 @@ class MockOctoPrint(NetworkMock):
         self.state = PrinterState(self.printer, self.files, self._to_listeners)
         self.app_keys = AppKeys()
         self.logins = 0
-        self._pulse: asyncio.Task[None] | None = None
 
     # -- what a test sees and does
 
@@ -73,18 +73,6 @@ class MockOctoPrint(NetworkMock):
     @property
     def busy(self) -> bool:
         return self.text in PRINTING
-
-    @property
-    def starts(self) -> int:
-        return self.printer.starts
-
-    @property
-    def executed(self) -> list[str]:
-        return self.printer.executed
-
-    @property
-    def targets_c(self) -> dict[str, float]:
-        return self.printer.targets_c
 
     def print_by_hand(self, path: str) -> None:
         """Somebody starts a file in OctoPrint's own page."""
@@ -121,23 +109,9 @@ class MockOctoPrint(NetworkMock):
     def credentials(self) -> dict[str, str]:
         return {"api_key": self.api_key}
 
-    def facts(self) -> dict[str, Any]:
-        return super().facts() | {
-            "state": self.text,
-            "starts": self.starts,
-            "executed": len(self.executed),
-            "targets_c": self.targets_c,
-            "speed": self.speed,
-        }
-
-    async def came_up(self) -> None:
-        self._pulse = asyncio.create_task(self._beat())
-
     async def went_down(self) -> None:
         """A print is forgotten without a trace in its file's count."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+        await super().went_down()
         await self.state.forget()
 
     def is_start(self, request: Request) -> bool:
@@ -161,16 +135,15 @@ class MockOctoPrint(NetworkMock):
         self.state.plugged = True
         self.state.connect()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.push_s)
-            self._settings()
-            self.state.beat()
+    @property
+    def beat_s(self) -> float:
+        return self.push_s
+
+    def beat(self) -> None:
+        self.state.beat()
 
     def _settings(self) -> None:
-        """A test may turn these at any time."""
-        self.printer.speed, self.printer.line_s = self.speed, self.line_s
-        self.printer.heaters_stuck = self.heaters_stuck
+        super()._settings()
         self.state.push_s, self.state.pausing_s = self.push_s, self.pausing_s
         self.state.cancelling_s, self.state.targets_told = self.cancelling_s, self.targets_told
 
@@ -278,7 +251,7 @@ class MockOctoPrint(NetworkMock):
         return _NOTHING
 
     def _keep(self, request: Request) -> Answer:
-        fields = multipart(request)
+        fields = request.form()
         name, content = fields.get("file", ("", b""))
         if not name.endswith((".gcode", ".gco", ".g")):
             return 415, {"error": "Could not upload file, invalid type"}

@@ -1,12 +1,9 @@
-"""Uploaded files, and the form they come in."""
+"""Uploaded files, as OctoPrint tells of them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
-
-from drivers.mock.wire import Request
 
 
 @dataclass(kw_only=True)
@@ -29,14 +26,3 @@ class Stored:
         if self.success + self.failure:
             told["prints"] = {"success": self.success, "failure": self.failure}
         return told
-
-
-def multipart(request: Request) -> dict[str, tuple[str, bytes]]:
-    """Form fields by name, each with its file name, if any, and content."""
-    boundary = request.headers.get("content-type", "").partition("boundary=")[2].strip('"')
-    fields: dict[str, tuple[str, bytes]] = {}
-    for part in request.body.split(b"--" + boundary.encode())[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        names = dict(re.findall(r'(\w+)="([^"]*)"', head.decode("utf-8", "replace")))
-        fields[names.get("name", "")] = (names.get("filename", ""), content.removesuffix(b"\r\n"))
-    return fields

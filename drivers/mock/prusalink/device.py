@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drivers.mock import camera
+from drivers.mock.print_server import PrintServer
 from drivers.mock.printer import Printer
 from drivers.mock.prusalink.digest import Digest
 from drivers.mock.prusalink.files import Stored, short_name
 from drivers.mock.prusalink.state import PrinterState
-from drivers.mock.server import Answer, Fault, NetworkMock, Request
+from drivers.mock.server import Answer, Fault, Request
 
 _FILES: Final = "/api/v1/files/"
 _JOB: Final = "/api/v1/job/"
@@ -33,7 +34,7 @@ _NOT_PRINTING: Final = _refusal(409, "Printer is not printing")
 
 
 @dataclass(kw_only=True, eq=False)
-class MockPrusaLink(NetworkMock):
+class MockPrusaLink(PrintServer):
     """`speed` divides all pretended times but never lets an end pass in less than `seen_s` real seconds.
 
     `built_in` is the PrusaLink that lives in the firmware of MK4, MINI and XL.
@@ -67,7 +68,6 @@ class MockPrusaLink(NetworkMock):
         self.state = PrinterState(self.printer, self.files, built_in=self.built_in)
         self.digest = Digest(user=self.user, password=self.password)
         self._clock_s = 1_795_000_000  # the server's own, which no test may rely on
-        self._pulse: asyncio.Task[None] | None = None
         self._settings()
 
     # -- what a test sees and does
@@ -80,18 +80,6 @@ class MockPrusaLink(NetworkMock):
     @property
     def busy(self) -> bool:
         return self.text in ("PRINTING", "PAUSED", "ATTENTION", "BUSY")
-
-    @property
-    def starts(self) -> int:
-        return self.printer.starts
-
-    @property
-    def executed(self) -> list[str]:
-        return self.printer.executed
-
-    @property
-    def targets_c(self) -> dict[str, float]:
-        return self.printer.targets_c
 
     def print_by_hand(self, name: str, content: bytes = b"") -> None:
         """Somebody starts a file at the printer's screen."""
@@ -113,23 +101,9 @@ class MockPrusaLink(NetworkMock):
     def credentials(self) -> dict[str, str]:
         return {"user": self.user, "password": self.password}
 
-    def facts(self) -> dict[str, Any]:
-        return super().facts() | {
-            "state": self.text,
-            "starts": self.starts,
-            "executed": len(self.executed),
-            "targets_c": self.targets_c,
-            "speed": self.speed,
-        }
-
-    async def came_up(self) -> None:
-        self._pulse = asyncio.create_task(self._beat())
-
     async def went_down(self) -> None:
         """0.8.1 streams the file itself, and a built-in one is the printer: either way the print is dead."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+        await super().went_down()
         await self.state.forget()
         if self.built_in:
             self.printer.halt()
@@ -152,16 +126,15 @@ class MockPrusaLink(NetworkMock):
         self.printer.halt()
         self.state.clear()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(_BEAT_S)
-            self._settings()
-            self.printer.flow(_BEAT_S)
+    @property
+    def beat_s(self) -> float:
+        return _BEAT_S
+
+    def beat(self) -> None:
+        self.printer.flow(_BEAT_S)
 
     def _settings(self) -> None:
-        """A test may turn these at any time."""
-        self.printer.speed, self.printer.line_s = self.speed, self.line_s
-        self.printer.heaters_stuck = self.heaters_stuck
+        super()._settings()
         self.state.held_s, self.state.seen_s, self.state.passing_s = self.held_s, self.seen_s, self.passing_s
 
     # -- HTTP
