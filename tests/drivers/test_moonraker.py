@@ -27,18 +27,18 @@ from fablab.device import (
 )
 from tests.drivers.doubles import NOON
 from tests.drivers.doubles import until as until_true
-from tests.drivers.moonraker_rig import (
+from tests.drivers.moonraker_rig import SHORT, driver, opened
+from tests.drivers.network_rig import (
     LONG,
-    SHORT,
-    driver,
     ended,
     in_state,
+    lost,
     now,
-    opened,
     progress,
     running,
     settled,
     until,
+    written,
 )
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "name_tag_ender3_pla.gcode"
@@ -60,20 +60,12 @@ async def device(server: MockMoonraker) -> AsyncIterator[Moonraker]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    (file := tmp_path / "short.gcode").write_text(SHORT)
-    return file
+    return written(tmp_path / "short.gcode", SHORT)
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    (file := tmp_path / "long.gcode").write_text(LONG)
-    return file
-
-
-async def lost(device: Device) -> LinkLost:
-    with pytest.raises(LinkLost) as caught:
-        await until(device, lambda status: False)
-    return caught.value
+    return written(tmp_path / "long.gcode", LONG)
 
 
 async def back(device: Device) -> None:

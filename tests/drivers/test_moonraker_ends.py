@@ -14,18 +14,17 @@ from drivers.mock.server import Answer, Request
 from drivers.moonraker import Moonraker, follow, wire
 from fablab.device import DeviceRefused, DeviceState, LinkLost, Outcome, Safety
 from tests.drivers.doubles import until as until_true
-from tests.drivers.moonraker_rig import (
+from tests.drivers.moonraker_rig import SHORT, driver, opened
+from tests.drivers.network_rig import (
     LONG,
-    SHORT,
-    driver,
     ended,
     in_state,
     now,
-    opened,
     progress,
     running,
     settled,
     until,
+    written,
 )
 
 
@@ -43,14 +42,12 @@ async def device(server: MockMoonraker) -> AsyncIterator[Moonraker]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    (file := tmp_path / "short.gcode").write_text(SHORT)
-    return file
+    return written(tmp_path / "short.gcode", SHORT)
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    (file := tmp_path / "long.gcode").write_text(LONG)
-    return file
+    return written(tmp_path / "long.gcode", LONG)
 
 
 # -- halted, away

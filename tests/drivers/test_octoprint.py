@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,6 @@ from drivers.http import Http
 from drivers.mock.octoprint import Fault, MockOctoPrint, Stored
 from drivers.octoprint import OctoPrint
 from fablab.device import (
-    Device,
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
@@ -27,9 +26,20 @@ from fablab.device import (
     Safety,
     Status,
 )
+from tests.drivers.network_rig import (
+    LONG,
+    ended,
+    lost,
+    now,
+    progress,
+    running,
+    settled,
+    until,
+    using,
+    written,
+)
 
 SHORT = "G28\n" + "G1 X1\n" * 4
-LONG = "G1 X1\n" * 6000
 
 
 @pytest.fixture
@@ -43,14 +53,8 @@ def driver(server: MockOctoPrint, **options: Any) -> OctoPrint:
     return OctoPrint(name="mock", url=server.url, **(settings | options))
 
 
-@asynccontextmanager
-async def opened(server: MockOctoPrint, **options: Any) -> AsyncIterator[OctoPrint]:
-    device = driver(server, **options)
-    await device.open()
-    try:
-        yield device
-    finally:
-        await device.close()
+def opened(server: MockOctoPrint, **options: Any) -> AbstractAsyncContextManager[OctoPrint]:
+    return using(driver(server, **options))
 
 
 @pytest.fixture
@@ -61,54 +65,12 @@ async def device(server: MockOctoPrint) -> AsyncIterator[OctoPrint]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    (file := tmp_path / "short.gcode").write_text(SHORT)
-    return file
+    return written(tmp_path / "short.gcode", SHORT)
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    (file := tmp_path / "long.gcode").write_text(LONG)
-    return file
-
-
-async def until(device: Device, want: Callable[[Status], bool], within_s: float = 15) -> Status:
-    last = None
-    try:
-        async with asyncio.timeout(within_s):
-            async with aclosing(cast("AsyncGenerator[Status]", device.watch())) as looks:
-                async for last in looks:
-                    if want(last):
-                        return last
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s} s; last was {last}") from None
-    raise AssertionError("the watch ended")
-
-
-async def now(device: Device) -> Status:
-    return await until(device, lambda status: True)
-
-
-async def lost(device: Device) -> LinkLost:
-    with pytest.raises(LinkLost) as caught:
-        await until(device, lambda status: False)
-    return caught.value
-
-
-def progress(status: Status) -> Progress:
-    assert status.progress is not None
-    return status.progress
-
-
-def ended(status: Status) -> bool:
-    return status.progress is not None and status.progress.outcome is not None
-
-
-def settled(status: Status) -> bool:
-    return ended(status) and status.state is DeviceState.IDLE
-
-
-def running(status: Status) -> bool:
-    return status.state is DeviceState.RUNNING and (progress(status).fraction or 0) > 0
+    return written(tmp_path / "long.gcode", LONG)
 
 
 # -- opening

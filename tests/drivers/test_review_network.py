@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ from fablab.device import Device, DeviceRefused, DeviceState, DeviceTimeout, Lin
 from tests.drivers import marlin_rig
 from tests.drivers.doubles import NOON, PuppetDevice
 from tests.drivers.doubles import until as until_true
+from tests.drivers.network_rig import LONG, using, written
 
-LONG = "G1 X1\n" * 6000
 HOT = "M104 S200\nM140 S60\n" + LONG
 QUICK: dict[str, Any] = {"seen_s": 0.5, "held_s": 0.5, "passing_s": 0.03, "listed_s": 0.02}
 
@@ -46,25 +45,14 @@ def prusalink(server: MockPrusaLink, **more: Any) -> PrusaLink:
     return PrusaLink(name="mock", url=server.url, password=server.password, **(given | more))
 
 
-@asynccontextmanager
-async def opened(device: Device) -> AsyncIterator[Device]:
-    await device.open()
-    try:
-        yield device
-    finally:
-        await device.close()
-
-
 @pytest.fixture
 def hot(tmp_path: Path) -> Path:
-    (file := tmp_path / "hot.gcode").write_text(HOT)
-    return file
+    return written(tmp_path / "hot.gcode", HOT)
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    (file := tmp_path / "long.gcode").write_text(LONG)
-    return file
+    return written(tmp_path / "long.gcode", LONG)
 
 
 async def some(device: Device, count: int) -> list[Status]:
@@ -107,7 +95,7 @@ class _SlowPrusaLink(_Slow, MockPrusaLink):
 
 
 async def _goes_on(server: _Slow, device: Device, start: str, program: Path) -> list[Status]:
-    async with opened(device):
+    async with using(device):
         server.fault(Fault.LOST, start)
         server.held = held = asyncio.Event()
         await until_true(lambda: server.waits)
@@ -129,7 +117,7 @@ async def test_an_answer_from_before_a_start_does_not_make_prusalinks_run_forgot
 
 
 async def test_one_answer_that_does_not_come_does_not_cost_a_prusalinks_end(hot: Path) -> None:
-    async with MockPrusaLink(**QUICK) as server, opened(prusalink(server, answer_s=0.3)) as device:
+    async with MockPrusaLink(**QUICK) as server, using(prusalink(server, answer_s=0.3)) as device:
         for kind, times in ((Fault.TIMEOUT, 1), (Fault.HTTP_500, 2), (Fault.HALF_ANSWER, 2)):
             server.fault(kind, "GET /api/v1/status", times=times)
             asked = len(server.asked)
@@ -160,7 +148,7 @@ async def _lost_with_a_cancel(server: NetworkMock, device: Device, start: str, p
         stops.append(asyncio.ensure_future(device.cancel()))
 
     server.before(start, act)
-    async with opened(device):
+    async with using(device):
         with pytest.raises(LinkLost):
             await device.start(program, "r1")
         await asyncio.gather(*stops, return_exceptions=True)
@@ -194,7 +182,7 @@ class _LateMoonraker(MockMoonraker):
 
 
 async def test_a_stop_that_overtakes_a_start_leaves_no_heater_on(hot: Path) -> None:
-    async with _LateMoonraker() as server, opened(moonraker(server)) as device:
+    async with _LateMoonraker() as server, using(moonraker(server)) as device:
         server.goes = asyncio.Event()
         starting = asyncio.create_task(device.start(hot, "r1"))
         await until_true(lambda: server.waits)
@@ -205,7 +193,7 @@ async def test_a_stop_that_overtakes_a_start_leaves_no_heater_on(hot: Path) -> N
 
 
 async def test_a_cancel_leaves_no_heater_on_where_klippers_own_command_does(hot: Path) -> None:
-    async with MockMoonraker() as server, opened(moonraker(server)) as device:
+    async with MockMoonraker() as server, using(moonraker(server)) as device:
         await device.start(hot, "r1")
         await until_true(lambda: server.targets_c["tool0"] == 200)
         await device.cancel()
@@ -215,14 +203,14 @@ async def test_a_cancel_leaves_no_heater_on_where_klippers_own_command_does(hot:
 @pytest.mark.parametrize("kind", [Fault.DROPPED, Fault.LOST, Fault.HTTP_500, Fault.CONFLICT_STORM])
 async def test_a_stop_is_not_given_up_because_one_of_its_answers_was_lost(hot: Path, kind: Fault) -> None:
     async def octoprints() -> Safety:
-        async with MockOctoPrint() as server, opened(octoprint(server)) as device:
+        async with MockOctoPrint() as server, using(octoprint(server)) as device:
             await device.start(hot, "r1")
             for request in ("POST /api/job", "POST /api/printer/command"):
                 server.fault(kind, request, times=2)
             return await device.make_safe()
 
     async def prusalinks() -> Safety:
-        async with MockPrusaLink(**QUICK) as server, opened(prusalink(server)) as device:
+        async with MockPrusaLink(**QUICK) as server, using(prusalink(server)) as device:
             await device.start(hot, "r1")
             for request in ("DELETE /api/v1/job", "POST /api/printer/tool"):
                 server.fault(kind, request, times=2)
@@ -232,7 +220,7 @@ async def test_a_stop_is_not_given_up_because_one_of_its_answers_was_lost(hot: P
 
 
 async def test_a_klipper_that_is_busy_is_not_told_to_go_on_at_a_moment_nobody_expects(long: Path) -> None:
-    async with MockMoonraker() as server, opened(moonraker(server, answer_s=0.5)) as device:
+    async with MockMoonraker() as server, using(moonraker(server, answer_s=0.5)) as device:
         await device.start(long, "r1")
         await device.pause()
         async with server.printer.turn:
@@ -242,7 +230,7 @@ async def test_a_klipper_that_is_busy_is_not_told_to_go_on_at_a_moment_nobody_ex
 
 
 async def test_a_cancel_that_klipper_obeys_later_is_said_to_be_so(long: Path) -> None:
-    async with MockMoonraker() as server, opened(moonraker(server, answer_s=0.5)) as device:
+    async with MockMoonraker() as server, using(moonraker(server, answer_s=0.5)) as device:
         await device.start(long, "r1")
         async with server.printer.turn:
             with pytest.raises(DeviceTimeout, match="will obey after that"):
@@ -254,7 +242,7 @@ async def test_a_cancel_that_klipper_obeys_later_is_said_to_be_so(long: Path) ->
 
 
 async def _unheard(device: Device) -> str:
-    async with opened(device):
+    async with using(device):
         for task in asyncio.all_tasks():
             if task.get_name() == "mock: looks":
                 task.cancel()
