@@ -271,7 +271,9 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=peer_env({"HOME": str(self.folder)}),
+                # Moonraker names an upload on its way after the second it came in: two of them that share a folder
+                # for temporary files (two runs of these tests) spoil each other's with a 500 or a mixture (measured)
+                env=peer_env({"HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp")}),
                 cwd=self.folder,
             )
 
@@ -308,7 +310,7 @@ def _free_port() -> int:
 
 
 def _write_folder(folder: Path, *, port: int, trusted: str) -> None:
-    for name in ("config", "gcodes", "logs", "comms", "misc"):
+    for name in ("config", "gcodes", "logs", "comms", "misc", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "mcu.dict").write_text(json.dumps(_dictionary()))
     (folder / "config/printer.cfg").write_text(_PRINTER.format(folder=folder))
