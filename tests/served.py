@@ -35,6 +35,7 @@ class Served:
         self.lab: Lab = make_lab(url, folder, at=datetime.now(UTC), devices=devices)
         self.token = self._token()
         self.port = free_port()
+        self.search_s = 0.0  # a search on one of few processors makes hasty tests fail
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
@@ -61,7 +62,12 @@ class Served:
         ]
         with (self.folder / "server.log").open("ab") as out:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                command,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", "FABLAB_SEARCH_S": str(self.search_s)},
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
             )
         until(self._answers, within_s=60)
 
@@ -75,9 +81,14 @@ class Served:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-            self.process = None
+            process, self.process = self.process, None
+            process.send_signal(number)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGABRT)  # faulthandler writes down where every thread stands
+                process.wait(30)
+                raise AssertionError((self.folder / "server.log").read_text()[-6000:]) from None
 
     def get(self, path: str) -> Any:
         answer = self.client.get(path)

@@ -36,6 +36,7 @@ from fablab.places import house
 from fablab.programs import gcode
 from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher, MachineLink
+from scheduler.improve import Improver
 from scheduler.intake import Intake
 from scheduler.ticks import Ticks
 from web import api
@@ -142,12 +143,19 @@ def _parts(
         uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
         dispatcher=dispatcher,
         ticks=Ticks(database, dispatcher.replan),
+        improver=_improver(settings, database),
         live=live(database),
         cookies=Cookies(settings),
         limiter=limiter or Limiter(),
         cameras=Cameras(devices.cameras, devices.camera_hosts),
         fleet=Workshop(settings, clock, devices, dispatcher),
     )
+
+
+def _improver(settings: Settings, database: Database) -> Improver | None:
+    if not settings.dispatch or settings.search_s == 0:
+        return None
+    return Improver(database, limit_s=settings.search_s)
 
 
 def _links(settings: Settings, devices: Devices) -> Mapping[str, MachineLink]:
@@ -180,12 +188,16 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
         if parts.settings.dispatch:
             await parts.dispatcher.begin()
             parts.ticks.begin()
+        if parts.improver is not None:
+            parts.improver.begin()
         try:
             yield
         finally:
             parts.live.close()
             await parts.cameras.close()
             await parts.fleet.close()
+            if parts.improver is not None:
+                await asyncio.to_thread(parts.improver.close)
             if parts.settings.dispatch:
                 await asyncio.to_thread(parts.ticks.close)
                 await parts.dispatcher.close()
@@ -231,6 +243,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "intake",
             "uploads",
             "dispatcher",
+            "improver",
             "live",
             "cameras",
         )

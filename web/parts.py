@@ -8,6 +8,7 @@ from fablab.base.clock import Clock
 from fablab.base.database import Database
 from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher
+from scheduler.improve import Improver
 from scheduler.intake import Intake
 from scheduler.ticks import Ticks
 from web.cameras import Cameras
@@ -31,6 +32,7 @@ class Parts:
     uploads: Uploads
     dispatcher: Dispatcher
     ticks: Ticks
+    improver: Improver | None
     live: Live
     cookies: Cookies
     limiter: Limiter

@@ -11,6 +11,8 @@ from pathlib import Path
 
 DEFAULT_DATA = Path("data")
 UPLOAD_LIMIT_BYTES = 300_000_000
+SEARCH_S = 5.0
+MOST_SEARCH_S = 600.0
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _HOST = re.compile(r"\*\.[\w.-]+|[\w.-]+|\[[0-9a-fA-F:]+\]", re.ASCII)
@@ -30,6 +32,7 @@ class SettingsError(Exception):
 class Settings:
     """`allowed_hosts`: names this server answers to; `*.example.org` takes every name under it, none means local ones
     and that of `base_url`. `trusted_proxies`: addresses whose forwarded headers are believed; nobody else's are.
+    `search_s`: how long a better plan is searched for after the calendar has changed; 0 never.
     """
 
     data_dir: Path = DEFAULT_DATA
@@ -45,6 +48,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     dispatch: bool = True
     log_json: bool = False
+    search_s: float = SEARCH_S
 
     @property
     def url(self) -> str:
@@ -99,6 +103,8 @@ def _check(settings: Settings) -> None:
         )
     if not 0 <= settings.port <= 65535:
         raise SettingsError("FABLAB_PORT", f"{settings.port} is not between 0 and 65535")
+    if not 0 <= settings.search_s <= MOST_SEARCH_S:
+        raise SettingsError("FABLAB_SEARCH_S", f"must be between 0 and {MOST_SEARCH_S:.0f} seconds")
     if settings.upload_limit_bytes < 1:
         raise SettingsError("FABLAB_UPLOAD_LIMIT_BYTES", "must be at least 1 byte")
 
@@ -116,6 +122,13 @@ def _number(variable: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(variable, f"{text!r} is not a whole number") from None
+
+
+def _seconds(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(variable, f"{text!r} is not a number of seconds") from None
 
 
 def _switch(variable: str, text: str) -> bool:
@@ -164,4 +177,5 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "trusted_proxies": _addresses,
     "dispatch": _switch,
     "log_json": _switch,
+    "search_s": _seconds,
 }

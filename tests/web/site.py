@@ -49,7 +49,7 @@ class Site:
 
 def settings_for(lab: Lab, folder: Path, **more: Any) -> Settings:
     url = lab.database.url.render_as_string(hide_password=False)
-    return Settings(**{"data_dir": folder, "database_url": url, "dispatch": False, **more})
+    return Settings(**{"data_dir": folder, "database_url": url, "dispatch": False, "search_s": 0, **more})
 
 
 def make_app(

@@ -20,9 +20,10 @@ from fablab.base.errors import Invalid, NotFound
 from fablab.claims import calendar
 from fablab.people.access import SignedIn, allows
 from scheduler.dispatch import Dispatcher
+from scheduler.improve import Improver
 from web import reads
 from web.api.answer import instant, with_etag
-from web.api.schema import Health, allocation_out
+from web.api.schema import Health, allocation_out, search_out
 from web.live import Ear, Live
 from web.security import Access, Right
 from web.words import Words
@@ -75,14 +76,25 @@ def stream(request: Request[Any, Any, Any], live: Live, signed_in: SignedIn, *, 
 
 @get("/health", access=Access.PUBLIC, sync_to_thread=True, tags=["house"])
 def health(
-    database: NamedDependency[Database], dispatcher: NamedDependency[Dispatcher], live: NamedDependency[Live]
+    database: NamedDependency[Database],
+    dispatcher: NamedDependency[Dispatcher],
+    live: NamedDependency[Live],
+    improver: NamedDependency[Improver | None],
+    words: NamedDependency[Words],
 ) -> Health:
     """Whether the server and its database answer; machines that are away do not make it ill."""
     with database.read() as uow:
         now = uow.now
         calendar.between(uow, now, now + timedelta(minutes=1))
     states = Counter(link.state.value for link in dispatcher.links.values())
-    return Health(status="ok", version=installed(), now=now, machines=dict(states), listeners=live.listeners)
+    return Health(
+        status="ok",
+        version=installed(),
+        now=now,
+        machines=dict(states),
+        listeners=live.listeners,
+        search=search_out(improver.status if improver is not None else None, words),
+    )
 
 
 @get("/openapi.json", access=Access.PUBLIC, sync_to_thread=False, include_in_schema=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -17,10 +18,12 @@ from fablab.people.access import SignedIn
 from fablab.people.models import Role
 from fablab.places.models import MachineGate, Spool, Technology
 from fablab.runs.models import LIVE, Run, RunState
+from scheduler.improve import Status as SearchStatus
 from scheduler.planner import Promise as Promised
 from web.errors import SaidRefusal
 from web.pages.model import MachineWord
 from web.words import Words
+from web.words.search import search_said
 
 At = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -217,14 +220,44 @@ class SafetyOut(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class SearchOut(msgspec.Struct, frozen=True, kw_only=True):
+    """The last search for a better plan: `end` as a code, `said` with what it gained in words. `gain`: minutes by
+    tier, `placed` in weight; `moved` jobs went elsewhere, of which `told` owners heard."""
+
+    at: At
+    took_s: float
+    end: str
+    said: str
+    moved: int
+    told: int
+    gain: Mapping[str, float]
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is "ok"; `machines` counts links by state."""
+    """`status` is "ok"; `machines` counts links by state. `search`: None before the first, and where it is off."""
 
     status: str
     version: str
     now: At
     machines: Mapping[str, int]
     listeners: int
+    search: SearchOut | None
+
+
+def search_out(status: SearchStatus | None, words: Words) -> SearchOut | None:
+    if status is None:
+        return None
+    outcome = status.outcome
+    gain = asdict(outcome.gain)
+    return SearchOut(
+        at=status.at,
+        took_s=round(status.took_s, 1),
+        end=outcome.end.value,
+        said=search_said(words, outcome.end.value, gain),
+        moved=outcome.moved,
+        told=outcome.told,
+        gain=gain,
+    )
 
 
 def me(signed_in: SignedIn, rights: Sequence[str]) -> Me:
