@@ -88,7 +88,7 @@ class Improver:
         with self._news:
             self._closing = True
             self._news.notify()
-        self._searcher.cancel()
+        self._searcher.abandon()
         self._thread.join()
         self._searcher.close()
 
@@ -159,7 +159,8 @@ class Improver:
                 standing.problem, standing.plan.slots, limit_s=self._limit_s, seed=self._seed
             )
         except SearchDied as error:
-            log.warning("the search process died (%s); another one will start", error)
+            if not self._closing:
+                log.warning("the search process died (%s); another one will start", error)
             return Outcome(end=End.DIED)
         finally:
             with self._news:

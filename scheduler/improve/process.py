@@ -33,10 +33,11 @@ class SearchDied(Exception):
 
 
 class Searcher(Protocol):
-    """Whoever can search; `cancel` may be called from any thread, at any time, and is quick."""
+    """Whoever can search. `cancel` and `abandon` may be called from any thread, at any time, and are quick."""
 
     def search(self, problem: Problem, slots: Slots, *, limit_s: float, seed: int) -> Found: ...
     def cancel(self) -> None: ...
+    def abandon(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -53,6 +54,7 @@ class SearchProcess:
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
+        self._abandoned = False
         self._wake_out, self._wake = os.pipe()
         for end in (self._wake_out, self._wake):
             os.set_blocking(end, False)
@@ -63,6 +65,9 @@ class SearchProcess:
 
     def search(self, problem: Problem, slots: Slots, *, limit_s: float, seed: int) -> Found:
         """The best plan found in `limit_s`, or until `cancel`. Raises `SearchDied`; the next call starts another."""
+        self._is_woken()  # by what was meant for an earlier search
+        if self._abandoned:
+            raise SearchDied("abandoned")
         process = self._alive()
         self._number += 1
         deadline = time.monotonic() + limit_s + COMPILING_S
@@ -79,13 +84,17 @@ class SearchProcess:
         with suppress(BlockingIOError, OSError):  # full: it is awake already; closed: there is none
             os.write(self._wake, b"!")
 
+    def abandon(self) -> None:
+        """The search under way and every later one ends with `SearchDied`, even while the process still compiles."""
+        self._abandoned = True
+        self.cancel()
+
     def close(self) -> None:
         self._end()
         for end in (self._wake_out, self._wake):
             os.close(end)
 
     def _alive(self) -> subprocess.Popen[bytes]:
-        self._is_woken()  # what was meant for an earlier search
         if self._process is not None and self._process.poll() is None:
             return self._process
         if self._process is not None:
@@ -119,6 +128,8 @@ class SearchProcess:
             if not ready:
                 raise TimeoutError("does not answer")
             if self._wake_out in ready and self._is_woken():
+                if self._abandoned:
+                    raise EOFError("abandoned")
                 self._send(process, frame(Stop(number=self._number)), deadline)
             if out in ready:
                 data = os.read(out, 1 << 20)

@@ -59,6 +59,9 @@ class Told:
     def cancel(self) -> None:
         self.cancelled.set()
 
+    def abandon(self) -> None:
+        self.cancelled.set()
+
     def close(self) -> None:
         pass
 
