@@ -55,6 +55,7 @@ def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | 
     calendar.hold(uow, claim, [sight.place(slot, claim.needs[slot.need].id) for slot in found.slots])
     board.know(demand)
     board.place(found.slots)
+    _remember(uow, sight, claim, found)
     return keep(sight, claim, found)
 
 
