@@ -234,15 +234,17 @@ def _between(
 def blend(left: Duration, said_s: float, fraction: float) -> Duration:
     """What remains of a run when its machine says `said_s`, with `fraction` (0..1) of it done.
 
-    Both are weighed by how sure they are; a machine is the surer the further it has come. They mostly lean on
-    one slicer's same estimate, so two of them are never surer than the surer one.
+    Both are weighed by how sure they are. A machine is the surer the further it has come; the record is the
+    less sure the further the machine is off it, for the machine sees what no record knows (a slowed feed, a part
+    of a print left out). Both mostly lean on one slicer's same estimate: two of them are no surer than the surer.
     """
     own_sigma = max(log(max(left.p90_s, 1.0) / max(left.p10_s, 1.0)) / (2 * _STANDARD.inv_cdf(0.9)), 0.02)
-    said_sigma = SAID_SIGMA_AT_END + (SAID_SIGMA_AT_START - SAID_SIGMA_AT_END) * (
-        1 - min(1.0, max(0.0, fraction))
+    own_mean, said_mean = log(max(left.p50_s, 1.0)), log(max(said_s, 1.0))
+    done = min(1.0, max(0.0, fraction))
+    said_sigma = SAID_SIGMA_AT_END * done + SAID_SIGMA_AT_START * (1 - done)
+    own_weight = 1 / (own_sigma**2 + (said_mean - own_mean) ** 2)
+    said_weight = 1 / said_sigma**2
+    return Duration(
+        log_mean=(own_weight * own_mean + said_weight * said_mean) / (own_weight + said_weight),
+        log_sigma=min(own_sigma, said_sigma),
     )
-    own_weight, said_weight = own_sigma**-2, said_sigma**-2
-    log_mean = (own_weight * log(max(left.p50_s, 1.0)) + said_weight * log(max(said_s, 1.0))) / (
-        own_weight + said_weight
-    )
-    return Duration(log_mean=log_mean, log_sigma=min(own_sigma, said_sigma))

@@ -17,7 +17,8 @@ from types import MappingProxyType
 LEAST, MOST = 0.25, 4.0
 DOUBLES_EVERY_DAYS = 2.0
 OLDEST_DAYS = 60.0  # older is not heavier: by then somebody has to look at it
-#: Hours that every share is believed to be used as it is due: the first job of a month tips no scale.
+#: Hours that everybody present is believed to have had as it is due: the first job of a month tips no scale, and
+#: among a hundred members one long print makes nobody a glutton.
 CALM_H = 24.0
 
 #: Weight of a claim by the priority that staff gave it.
@@ -109,10 +110,11 @@ def judge(loads: Iterable[Load], parts: Mapping[str, float] | None = None) -> Fa
 def _standings(groups: Mapping[str, list[Load]], parts: Mapping[str, float]) -> dict[str, Standing]:
     all_h = sum(load.hours for loads in groups.values() for load in loads)
     all_parts = sum(parts.values())
+    calm_h = CALM_H * len(groups)
     found: dict[str, Standing] = {}
     for name, loads in groups.items():
         hours, due = sum(load.hours for load in loads), parts[name] / all_parts
-        calmed = (hours + CALM_H * due) / (all_h + CALM_H)
+        calmed = (hours + calm_h * due) / (all_h + calm_h)
         found[name] = Standing(
             used_h=sum(load.used_h for load in loads),
             held_h=sum(load.held_h for load in loads),

@@ -11,7 +11,7 @@ from fablab.base.database import UnitOfWork
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim, ClaimKind, ClaimState
 from fablab.people.access import Right, allows
-from fablab.people.models import Audience, Member, Project
+from fablab.people.models import Audience, Member, Project, ProjectMember
 from fablab.places.models import Resource, ResourceKind
 from fablab.runs.models import LIVE, Run, RunState
 
@@ -140,6 +140,18 @@ def waiting(uow: UnitOfWork) -> list[Waiting]:
     if not allows(uow.actor, Right.SEE_ALL):
         query = query.where(Job.member_id == uow.actor.member_id)
     return [Waiting(job=job, claim=claim) for job, claim in uow.session.execute(query).unique()]
+
+
+def own(uow: UnitOfWork, member_id: int) -> tuple[frozenset[str], frozenset[Audience]]:
+    """Under which owners a member's work is added up, closed projects among them, and for which audiences it was."""
+    belongs = select(ProjectMember.project_id).where(ProjectMember.member_id == member_id)
+    mine = select(Project.id).where(or_(Project.owner_id == member_id, Project.id.in_(belongs)))
+    member = uow.session.get(Member, member_id)
+    owners = {owner_of(project_id, None) for project_id in uow.session.scalars(mine)}
+    return (
+        frozenset({owner_of(None, member_id), *owners}),
+        frozenset({member.audience} if member is not None else ()),
+    )
 
 
 def names(uow: UnitOfWork, rows: list[Hours]) -> dict[str, tuple[str, str]]:

@@ -1,6 +1,17 @@
 """Every page's route, and how an error looks on a page."""
 
-from web.pages import add_machine, calendar, cameras, drafts, floor, jobs, login, machines
+from web.pages import (
+    add_machine,
+    calendar,
+    calibration,
+    cameras,
+    drafts,
+    floor,
+    jobs,
+    login,
+    machines,
+    shares,
+)
 from web.pages.shell import render_error
 
 __all__ = ["render_error", "route_handlers"]
@@ -14,4 +25,6 @@ route_handlers = [
     *add_machine.ROUTES,
     *cameras.ROUTES,
     *calendar.ROUTES,
+    *calibration.ROUTES,
+    *shares.ROUTES,
 ]

@@ -112,6 +112,7 @@ SENTENCES: dict[str, str] = {
     "colour.other_loaded": _("“%(loaded)s” is loaded, and “%(wanted)s” is wanted."),
     "spool.unknown": _("There is no such spool."),
     "certification.missing": _("It takes a certification for this: %(technology)s."),
+    "share.parts": _("A share due is a number above 0 and at most %(most)s."),
     # stock and prices
     "material.code": _("A material's code has 1 to 40 letters, digits, + and -, as in PLA or PLA-CF."),
     "material.code_taken": _("The lab has a material “%(material)s” already."),
@@ -370,6 +371,16 @@ WORDS: dict[str, dict[str, str]] = {
         "personal": _("Personal"),
         "association": _("Association"),
         "public_body": _("Public body"),
+    },
+    "estimate_source": {
+        "slicer": _("the slicer's own"),
+        "motion": _("our own, from the moves"),
+        "given": _("given by a person"),
+    },
+    "priority_says": {
+        "-1": _("It was said that it can wait."),
+        "0": _("Its priority is the usual one."),
+        "1": _("The staff made it urgent."),
     },
     "project_kind": {
         "educational": _("Educational project"),
