@@ -225,7 +225,7 @@ def _read(data: bytes, format_: str, kind: type[F]) -> F:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said, _, place = str(error).partition(" - at `")
-        raise _bad(place.replace("`", "") or "$", "unreadable", said=said) from None
+        raise _bad(place.replace("`", "") or "$", "unreadable", detail=said) from None
 
 
 def _bad(place: str, code: str, **facts: Fact) -> BadProblem:

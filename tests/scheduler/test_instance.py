@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -250,3 +252,25 @@ def test_a_plan_keeps_why_something_has_no_place() -> None:
 
 def test_the_version_written_is_the_one_read() -> None:
     assert json.loads(plan_to_json(Plan()))["version"] == instance.VERSION
+
+
+def test_the_example_in_the_documentation_is_an_instance_in_which_all_have_a_place() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    plan = solve(problem_from_json(example.encode()))
+    assert plan.slots.keys() == {"bracket", "school"}
+    assert plan.slots["school"][0].run_start == 2040
+
+
+def test_every_field_of_the_format_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
+    kinds = [
+        kind for kind in vars(instance).values() if isinstance(kind, type) and kind.__name__.endswith("File")
+    ]
+    named = {name for kind in kinds for name in kind.__struct_fields__}
+    assert (
+        sorted(
+            name for name in named - {"code", "facts"} if f"`{name}`" not in text and f'"{name}"' not in text
+        )
+        == []
+    )

@@ -11,6 +11,7 @@ from fablab.device import DeviceError
 from web.cli.devices import devices
 from web.cli.jobs import job
 from web.cli.lab import demo, doctor, member, migrate, seed, serve
+from web.cli.plan import plan
 from web.cli.setup import init, machine, spool
 from web.cli.show import CliError, say_error
 from web.settings import SettingsError
@@ -22,7 +23,7 @@ def cli() -> None:
     """The service a FabLab runs on: one calendar, real machines, and when the part is ready."""
 
 
-for command in (init, serve, demo, migrate, seed, doctor, member, machine, spool, devices, job):
+for command in (init, serve, demo, migrate, seed, doctor, member, machine, spool, devices, job, plan):
     cli.add_command(command)
 
 

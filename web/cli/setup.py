@@ -177,7 +177,7 @@ def add_machine(
     settings = load_settings(data_dir=data, database_url=database_url, devices=devices)
     kind = Technology(technology)
     usual = (0.4, 250.0, 100.0) if kind is Technology.FDM else (None, 0.0, 0.0)
-    with _lab(settings) as database, database.begin() as uow:
+    with open_lab(settings) as database, database.begin() as uow:
         house.house(uow)
         row = setup.add_machine(
             uow,
@@ -219,7 +219,7 @@ def _added(said: dict[str, Any]) -> None:
 def list_machines(data: Path | None, database_url: str | None, devices: Path | None, json_: bool) -> None:
     """Every machine, what it can take, and whether devices.toml says how to reach it."""
     settings = load_settings(data_dir=data, database_url=database_url, devices=devices)
-    with _lab(settings) as database, database.read() as uow:
+    with open_lab(settings) as database, database.read() as uow:
         found = [_machine(row, row.machine) for row in house.machines(uow) if row.machine is not None]
     known = _known(settings)
     for said in found:
@@ -291,7 +291,7 @@ def add_spool(
     """Add a spool to the stock, and load it on a machine if --on says so."""
     settings = load_settings(data_dir=data, database_url=database_url)
     dot = HEX.get(colour.strip().lower(), GREY) if colour_hex is None else colour_hex
-    with _lab(settings) as database, database.begin() as uow:
+    with open_lab(settings) as database, database.begin() as uow:
         house.house(uow)
         row = setup.add_spool(
             uow, material=material, label=label, colour=colour, colour_hex=dot, left_g=left_g
@@ -314,7 +314,7 @@ def add_spool(
 
 
 @contextmanager
-def _lab(settings: Settings) -> Iterator[Database]:
+def open_lab(settings: Settings) -> Iterator[Database]:
     """The lab's database, if it is what this version needs."""
     if not settings.database_url and not (settings.data_dir / "fablab.sqlite").exists():
         raise CliError(f"there is no lab in {settings.data_dir}: run `fablab init NAME`, or say --data")

@@ -25,6 +25,7 @@ from fablab.base.errors import LabError, Refusal
 from web.words import machine
 from web.words.codes import NOTICES, REASONS, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
 from web.words.formats import NBSP, Formats
+from web.words.problems import FAULTS
 
 __all__ = ["LANGUAGES", "Catalogue", "Words", "choose_language"]
 
@@ -136,6 +137,10 @@ class Words:
 
     def notice(self, code: str, facts: Mapping[str, object] | None = None) -> str:
         return self._fill(NOTICES.get(code) or SENTENCES["error"], facts)
+
+    def fault(self, code: str, facts: Mapping[str, object] | None = None) -> str:
+        """What is wrong with an instance of the planning problem."""
+        return self._fill(FAULTS.get(code) or SENTENCES["error"], facts)
 
     def word(self, kind: str, value: str | StrEnum | int | None) -> str:
         """The word of an enumeration's value, as in `word("job_state", job.state)`."""
