@@ -19,8 +19,8 @@ from fablab.base.errors import Conflict
 from fablab.base.events import Event
 from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
-from scheduler.improve.standing import Standing, stand
 from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, spent, swap_in
+from scheduler.planner.standing import Standing, stand
 
 __all__ = ["End", "Gain", "Improver", "Outcome", "Pace", "SearchProcess", "Status", "stand", "swap_in"]
 

@@ -21,10 +21,10 @@ from fablab.notices import told_since
 from fablab.places import house
 from scheduler.check import violations
 from scheduler.greedy import Board, Insertion
-from scheduler.improve.standing import LEAD_LEFT, Standing, stand
 from scheduler.plan import Objective, Plan, objective
 from scheduler.planner.promise import keep, promise_of
 from scheduler.planner.reasons import reasons_for
+from scheduler.planner.standing import LEAD_LEFT, Standing, stand
 from scheduler.planner.upkeep import MOVED, is_worth_telling, tell_if_moved
 from scheduler.problem import Problem, Slot
 

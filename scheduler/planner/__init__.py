@@ -5,6 +5,7 @@ place is taken by somebody faster, the whole submission is tried again.
 """
 
 from scheduler.planner.now import place_now
+from scheduler.planner.offers import Displacement, Offer, options
 from scheduler.planner.promise import Promise, insert, preview
 from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM, refresh, reinsert
 
@@ -12,8 +13,11 @@ __all__ = [
     "END_DRIFT",
     "LATE_START",
     "TELL_FROM",
+    "Displacement",
+    "Offer",
     "Promise",
     "insert",
+    "options",
     "place_now",
     "preview",
     "refresh",

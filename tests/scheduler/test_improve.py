@@ -21,7 +21,7 @@ from fablab.places.models import MachineGate
 from scheduler.greedy import solve
 from scheduler.improve import End, Improver, Pace, Status, stand, swap_in
 from scheduler.improve.process import SearchDied
-from scheduler.improve.standing import FREEZE
+from scheduler.planner.standing import FREEZE
 from scheduler.problem import Problem, Slot
 from scheduler.searcher import Found
 from tests.lab import OVERLAPS, TUESDAY, Lab, analysed, breaches, copy_of, counted, make_lab, submitted

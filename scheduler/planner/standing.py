@@ -1,4 +1,4 @@
-"""The calendar as the search may change it: what can still move is a demand with its place, all else is a fact.
+"""The calendar as a plan may still change it: what can still move is a demand with its place, all else is a fact.
 
 Nothing that starts within the freeze, that a person was given or has prepared, or that runs, is among the demands.
 A promise is kept in two ways. A job that has a date it is wanted by is judged by that date, and leaving the place its
@@ -51,20 +51,28 @@ class Standing:
         return {name: tuple(_later(slot, minutes) for slot in found) for name, found in slots.items()}
 
 
-def stand(uow: UnitOfWork, *, pinned: Collection[str] = (), lead: timedelta = LEAD) -> Standing:
-    """One look at all of it. `pinned`: ids of claims that stay where they are.
+def stand(
+    uow: UnitOfWork,
+    *,
+    pinned: Collection[str] = (),
+    without: Collection[str] = (),
+    lead: timedelta = LEAD,
+) -> Standing:
+    """One look at all of it. `pinned`: ids of claims that stay where they are; `without`: of claims that are left out,
+    as if they held nothing.
 
     What does not keep the rules as they are now (hours or a machine have changed since) stays as well: that it cannot
     be kept is for others to mend.
     """
     version = calendar.version(uow)
-    rows = {row.id: row for row in movable(uow, uow.now + FREEZE) if row.id not in pinned}
-    sight = look(uow, without=rows)
+    still = {*pinned, *without}
+    rows = {row.id: row for row in movable(uow, uow.now + FREEZE) if row.id not in still}
+    sight = look(uow, without=[*rows, *without])
     slots = {name: _slots(sight, row) for name, row in rows.items()}
     odd = {name for name, row in rows.items() if row.state is ClaimState.HELD and not slots[name]}
     if odd:
         # A place that is not on whole minutes cannot be said to the solver: it is seen again among the facts.
-        return stand(uow, pinned={*pinned, *odd}, lead=lead)
+        return stand(uow, pinned={*pinned, *odd}, without=without, lead=lead)
     demands = {name: _demand(sight, row, slots[name], uow.now + lead) for name, row in rows.items()}
     problem, plan = _sound(sight.problem, demands, slots)
     claims = {demand.id: rows[demand.id] for demand in problem.demands}
