@@ -13,10 +13,11 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from scheduler.gaps import Gaps, Question
-from scheduler.lanes import NEVER, Entry, Fit, Lane, Shape, shape_of
+from scheduler.lanes import NEVER, Entry, Fit, Lane, Shape
 from scheduler.plan import Plan, Reason, Unplaced
 from scheduler.problem import Demand, Fact, Family, Machine, Presence, Problem, Slot
 
+_Alike = tuple[int, int, tuple[int, bool, int], Shape]
 _Rank = tuple[int, int, int, int, int]
 
 APART_MIN = 60  # two options on one machine less than this apart are one option to a person
@@ -293,6 +294,7 @@ class Board:
         is missing.
         """
         reasons: list[Reason] = []
+        known: dict[_Alike, Reason | None] = {}
         for number, need in enumerate(demand.needs):
             if len(need.eligible) < need.quantity:
                 facts: dict[str, Fact] = {
@@ -301,28 +303,37 @@ class Board:
                     "eligible": len(need.eligible),
                 }
                 reasons.append(Reason(code="too_few_eligible", facts=facts))
+            question = self.ask(demand, number, earliest=earliest)
             for machine in need.eligible:
-                lane = self.lanes[machine]
-                shape = shape_of(demand, number, lane.machine, release=earliest)
-                if not lane.first(shape):
-                    reasons.append(self.reason(lane, shape))
+                if not (demand.is_gang and question.first(machine)):
+                    reasons.append(self.reason(self.lanes[machine], question.shape(machine), known))
         return tuple(reasons) or (Reason(code="never_together"),)
 
-    def reason(self, lane: Lane, shape: Shape) -> Reason:
-        """Why a shape has no place on a lane of this board: its calendar, an outage, or what others hold."""
-        horizon, machine = self.problem.horizon_min, lane.machine
-        bare = lane.bare(blocked=False)
-        if not bare.first(shape):
-            return calendar_reason(bare.machine, horizon, shape)
-        code = "machine_busy" if lane.bare(blocked=True).first(shape) else "faulty"
-        return Reason(code=code, facts={"machine": machine.index})
+    def reason(self, lane: Lane, shape: Shape, known: dict[_Alike, Reason | None] | None = None) -> Reason:
+        """Why a shape has no place on a lane of this board: its calendar, an outage, or what others hold.
+
+        `known`: what the calendars of machines alike were found to say, asked once for all of them.
+        """
+        machine, known = lane.machine, {} if known is None else known
+        change_min = lane.change_min(machine.loaded, shape.family)
+        rules = machine.unattended_max_min, machine.night_start_ok, change_min
+        alike = (id(lane.staffed), id(lane.open), rules, shape)
+        if alike not in known:
+            bare = lane.bare(blocked=False)
+            known[alike] = None if bare.first(shape) else _calendar_reason(bare, shape)
+        closed = known[alike]
+        if closed:
+            return Reason(code=closed.code, facts={**closed.facts, "machine": machine.index})
+        free = not machine.blocked or lane.bare(blocked=True).first(shape)
+        return Reason(code="machine_busy" if free else "faulty", facts={"machine": machine.index})
 
 
-def calendar_reason(machine: Machine, horizon: int, shape: Shape) -> Reason:
+def _calendar_reason(empty: Lane, shape: Shape) -> Reason:
     """Which rule keeps a shape off an empty machine: rules are let go one after the other until it fits."""
+    machine, horizon = empty.machine, empty.horizon
     facts: dict[str, Fact] = {"machine": machine.index, "run_min": shape.run_min}
     shape = shape._replace(start_from=(), start_until=())
-    if Lane(machine, horizon, ()).first(shape):
+    if empty.first(shape):
         return Reason(code="start_not_allowed", facts=facts)
     calendar, code = machine.staffed, "not_staffed"
     if shape.presence is Presence.HOUSE:
@@ -334,7 +345,6 @@ def calendar_reason(machine: Machine, horizon: int, shape: Shape) -> Reason:
     if Lane(replace(machine, unattended_max_min=4 * NEVER), horizon, ()).first(anywhere):
         limit_min = machine.unattended_max_min
         return Reason(code=code, facts={**facts, "longest_min": longest_min, "limit_min": limit_min})
-    empty = Lane(machine, horizon, ())
     setup_min = shape.setup_min + empty.change_min(machine.loaded, shape.family)
     if empty.staffed.room(0, max(setup_min, shape.clear_min)) >= horizon:
         return Reason(code="setup_needs_person", facts={**facts, "setup_min": setup_min})
