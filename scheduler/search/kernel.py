@@ -1,12 +1,13 @@
 """The compiled heart of the search: one sequence of demands a machine, decoded into the pieces of its calendar.
 
-A plan is an order on every machine, no more. `decode` puts each demand of an order at the first minute its rules allow
-behind the one before, around what may not be moved (`Fixed`: outages, facts, gangs). Every state between two demands
-is kept, so that a change of an order costs its tail only, and not even that where the old state comes back.
+A plan is an order on every machine, and a start and a crew for every gang. `decode` puts each demand of an order at the
+first minute its rules allow behind the one before, around what stands there (`fixed`: outages, facts, gangs). The state
+before every place is kept, so that a change of an order costs its tail only, and not even that where the old state comes
+back, or where the tail can only get dearer than chance allows.
 
 Compiled by numba without the GIL; uncompiled (NUMBA_DISABLE_JIT=1) the same functions give the same numbers. All of it
-stands in one file on purpose: numba's cache looks only at the age of the file a function stands in. Times are whole
-minutes; -1 is "none" for families, machines and minutes.
+stands in one file on purpose: numba's cache looks only at the age of the file a function stands in. A table is one array
+with named columns, because numba hands every array of a `World` to every call. Times are whole minutes; -1 is "none".
 """
 
 from __future__ import annotations
@@ -18,271 +19,233 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NEVER = 1 << 40
+NEVER = 1 << 30
 NOBODY, STAFF, HOUSE = 0, 1, 2  # problem.Presence
-SAME, COLOUR, MATERIAL, NOZZLE = (
+GRID = 8  # a calendar is looked up by the minute over 2**GRID
+
+# The tiers of plan.Objective as one number: a tier is worth a thousandth of the one above or less, so that annealing
+# has a slope to go down; whether a result is better is judged by the tiers themselves.
+UNPLACED, MOVED, DISLIKED, SETUP, READY = 1e9, 1e-3, 1e-4, 1e-5, 1e-9
+MACHINE_CHANGE_MIN = 60  # plan.MACHINE_CHANGE_MIN
+
+# Columns, table by table.
+BEGIN, END, DISLIKE = 0, 1, 2  # hours
+STAFFED, OPEN, ALONE = (
+    0,
+    3,
+    6,
+)  # machine: each the first stretch, the end of the last, and where its grid begins
+ALONE_MAX, NIGHT, RULE, LOADED, FACTS = 9, 10, 11, 12, 13
+RELEASE, DUE, PRESENCE, OWN_SETUP, CLEAR, FAMILY = 0, 1, 2, 3, 4, 5  # job
+STARTS, STARTS_END, ELIGIBLE, ELIGIBLE_END, TOLD_ON, TOLD_START = 6, 7, 8, 9, 10, 11
+OF_FAMILY, SPARE, OWNER = 2, 3, 4  # fixed, after BEGIN and END; the owner is a gang or -1
+FREE, LEFT, NEXT = 0, 1, 2  # state: free from when, the family in it, the first of `fixed` still ahead
+ON, PLACE, SET_FROM, START, READY_AT, WAITS = (
     0,
     1,
     2,
     3,
-)  # columns of `Calendars.rule` and, but for the first, of `families`
+    4,
+    5,
+)  # at; WAITS: not before the start people were told
+NEEDS, NEEDS_END, CREW, CREW_END, AT, TOLD, TOLD_END = 0, 1, 2, 3, 4, 5, 6  # gang
+MEMBER, BEGINS, FREED, FOR = 0, 1, 2, 3  # crew: machine, its set-up, its end, the job row of its need
 
-# The tiers of plan.Objective as one number: a tier is worth a thousandth of the one above or less, so that annealing
-# has a slope to go down; whether a result is better is judged by the tiers themselves.
-UNPLACED, MOVED, SETUP, READY = 1e9, 1e-3, 1e-5, 1e-9
-MACHINE_CHANGE_MIN = 60  # plan.MACHINE_CHANGE_MIN
+
+# Without numba's counting of references: nothing here makes an array, and to count those of a `World` in and out of
+# every call took ten times as long as all the rest.
+_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     try:
-        done: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        done: Any = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba finds no folder it may write to
-        done = numba.njit(nogil=True, error_model="numpy")(function)
+        done = numba.njit(**_OPTIONS)(function)
     return cast("Callable[P, R]", done)
 
 
-class Calendars(NamedTuple):
-    """By machine: `x_at[m]:x_at[m + 1]` are its stretches in `x_from`, `x_to`."""
+class World(NamedTuple):
+    """`room` is the most places an order may have; a job row is a single, behind the singles a need of a gang."""
 
-    staffed_at: Ints
-    staffed_from: Ints
-    staffed_to: Ints
-    open_at: Ints
-    open_from: Ints
-    open_to: Ints
-    alone_at: Ints  # stretches with nobody there, longer than a run may be alone
-    alone_from: Ints
-    alone_to: Ints
-    alone_max: Ints
-    night_start: Bools
-    loads: Bools
-    rule: Ints  # machines x 4, minutes
-    loaded: Ints  # family at the origin
-    families: Ints  # families x (colour, material, nozzle)
+    hours: Ints  # stretches x (begin, end, dislike): those of calendars, then those of `starts`
+    grid: Ints  # by calendar and minute >> GRID: the first stretch that ends later
+    machine: Ints  # machines x 14
+    change: Ints  # rules x families + 1 x families + 1: set-up minutes; row and column 0 are no family
+    job: Ints  # jobs x 12
+    weight: Floats  # jobs
+    run: Ints  # jobs x machines: minutes, 0 where it may not go
+    listed: Ints  # the machines that job (eligible) and gang (told) point into
+    quantity: Ints  # jobs
+    fixed: Ints  # machines x facts and gangs x 5, by begin
+    size: Ints  # machines x (places of the order, of fixed)
+    order: Ints  # machines x room
+    state: Ints  # machines x room + 1 x 3: before each place, and behind the last
+    cost: Floats  # machines x room + 1: of all before
+    at: Ints  # singles x 6
+    gain: Floats  # singles: what its machine would cost less without it,
+    gain_of: Ints  # when its machine was of this version
+    version: Ints  # machines: counts changes of orders, the last row of all of them
+    gang: Ints  # gangs x 7
+    crew: Ints  # as it is, as proposed x members x 4
+    new_order: Ints  # two drafts x room
+    new_state: Ints
+    new_cost: Floats
+    new_at: Ints  # two drafts x room x (begin of set-up, start, ready)
+    scratch: Floats  # machines
+    tally: Ints  # kinds of moves x (tried, kept, better)
     horizon: int
 
 
-class Fixed(NamedTuple):
-    """What orders flow around, by machine in order of start: machines x room, `size` of each are used.
-
-    `spare`: what the set-up in front of it leaves for a change of family.
-    """
-
-    size: Ints
-    start: Ints
-    end: Ints
-    family: Ints
-    spare: Ints
-
-
-class Jobs(NamedTuple):
-    """The demands for one machine each. `run[j, m]` is 0 where j may not go; `told_on` -1: nobody was told."""
-
-    release: Ints
-    due: Ints
-    weight: Floats
-    presence: Ints
-    setup: Ints
-    clear: Ints
-    family: Ints
-    starts_at: Ints
-    starts_from: Ints
-    starts_to: Ints
-    eligible_at: Ints
-    eligible: Ints
-    run: NDArray[np.int32]
-    told_on: Ints
-    told_start: Ints
-
-
-class Orders(NamedTuple):
-    """The orders and what they decode to. Columns of `free`, `left`, `next`, `cost`: the state before each place."""
-
-    size: Ints
-    order: Ints  # machines x room
-    free: Ints  # from when the machine is free
-    left: Ints  # the family left in it
-    next: Ints  # the first of `Fixed` that is still ahead
-    cost: Floats  # of all before
-    on: Ints  # by job: machine,
-    place: Ints  # place in its order,
-    setup: Ints  # begin of its set-up,
-    start: Ints  # of its run, -1 unplaced,
-    ready: Ints
-    waits: Bools  # not before the start that people were told
-
-
-class Draft(NamedTuple):
-    """Room for two changed orders: as in `Orders`, by row; what is kept of them `take` copies."""
-
-    order: Ints
-    free: Ints
-    left: Ints
-    next: Ints
-    cost: Floats
-    setup: Ints
-    start: Ints
-    ready: Ints
-
-
-class World(NamedTuple):
-    calendars: Calendars
-    fixed: Fixed
-    jobs: Jobs
-    orders: Orders
-    draft: Draft
+# -- where one demand fits -------------------------------------------------------------------------------------------
 
 
 @compiled
-def room(begins: Ints, ends: Ints, low: int, high: int, at: int, length: int) -> int:
+def later(world: World, m: int, calendar: int, at: int) -> int:
+    """The first stretch of a calendar that ends after `at`."""
+    high = world.machine[m, calendar + 1]
+    index = world.grid[world.machine[m, calendar + 2] + (min(at, world.horizon) >> GRID)]
+    while index < high and world.hours[index, END] <= at:
+        index += 1
+    return int(index)
+
+
+@compiled
+def room(world: World, m: int, calendar: int, at: int, length: int) -> int:
     """The first minute from `at` on with `length` minutes inside one stretch."""
-    first, last = low, high
-    while first < last:
-        middle = (first + last) >> 1
-        if begins[middle] <= at:
-            first = middle + 1
-        else:
-            last = middle
-    if first > low and ends[first - 1] >= at + length and ends[first - 1] > at:
-        return at
-    for later in range(first, high):
-        if ends[later] - begins[later] >= length:
-            return int(begins[later])
+    hours = world.hours
+    for index in range(later(world, m, calendar, at), world.machine[m, calendar + 1]):
+        begin = max(at, hours[index, BEGIN])
+        if hours[index, END] - begin >= length:
+            return int(begin)
     return NEVER
 
 
 @compiled
-def change(calendars: Calendars, m: int, before: int, after: int) -> int:
-    """Minutes of a person between two families; the dearest difference counts alone."""
-    if after < 0 or not calendars.loads[m]:
-        return 0
-    rule = calendars.rule
-    if before == after:
-        return int(rule[m, SAME])
-    if before < 0:
-        return int(rule[m, MATERIAL])
-    for what in (NOZZLE, MATERIAL):
-        if calendars.families[before, what - 1] != calendars.families[after, what - 1]:
-            return int(rule[m, what])
-    return int(rule[m, COLOUR])
-
-
-@compiled
-def alone_until(calendars: Calendars, m: int, at: int, run: int) -> int:
+def alone_until(world: World, m: int, at: int, run: int) -> int:
     """`at`, or the next start whose run is left alone no longer than the machine may be."""
-    first, last = calendars.alone_at[m], calendars.alone_at[m + 1]
-    high = last
-    while first < last:
-        middle = (first + last) >> 1
-        if calendars.alone_to[middle] <= at:
-            first = middle + 1
-        else:
-            last = middle
-    most = calendars.alone_max[m]
-    while first < high and calendars.alone_from[first] < at + run:
-        end = calendars.alone_to[first]
-        if min(at + run, end) - max(at, calendars.alone_from[first]) > most:
-            return int(end - most if calendars.night_start[m] else end)
-        first += 1
+    hours, most = world.hours, world.machine[m, ALONE_MAX]
+    if run <= most:
+        return at
+    for index in range(later(world, m, ALONE, at), world.machine[m, ALONE + 1]):
+        begin, end = hours[index, BEGIN], hours[index, END]
+        if begin >= at + run:
+            break
+        if min(at + run, end) - max(at, begin) > most:
+            return int(end - most if world.machine[m, NIGHT] else end)
     return at
 
 
 @compiled
-def allowed(calendars: Calendars, jobs: Jobs, m: int, j: int, setup: int, at: int, run: int) -> int:
+def allowed(world: World, m: int, j: int, setup: int, at: int, run: int) -> int:
     """`at` when no rule of the calendar objects to a run start then, else the next minute to try."""
-    presence = jobs.presence[j]
-    alone = presence == NOBODY and calendars.alone_max[m] > 0
-    low, high = calendars.staffed_at[m], calendars.staffed_at[m + 1]
+    job = world.job
+    presence = job[j, PRESENCE]
+    alone = presence == NOBODY and world.machine[m, ALONE_MAX] > 0
     if setup > 0:
-        begin = room(calendars.staffed_from, calendars.staffed_to, low, high, at - setup, setup)
+        begin = room(world, m, STAFFED, at - setup, setup)
         if begin != at - setup:
             return begin + setup
-    elif alone and not calendars.night_start[m]:
-        begin = room(calendars.staffed_from, calendars.staffed_to, low, high, at, 1)
+    elif alone and not world.machine[m, NIGHT]:
+        begin = room(world, m, STAFFED, at, 1)
         if begin != at:
             return begin
-    first, last = jobs.starts_at[j], jobs.starts_at[j + 1]
+    first, last = job[j, STARTS], job[j, STARTS_END]
     if last > first:
-        later = first
-        while later < last and jobs.starts_from[later] <= at:
-            later += 1
-        if later == first or jobs.starts_to[later - 1] <= at:
-            return int(jobs.starts_from[later]) if later < last else NEVER
+        while first < last and world.hours[first, END] <= at:
+            first += 1
+        if first == last:
+            return NEVER
+        if world.hours[first, BEGIN] > at:
+            return int(world.hours[first, BEGIN])
     if alone:
-        return alone_until(calendars, m, at, run)
-    if presence == HOUSE:
-        low, high = calendars.open_at[m], calendars.open_at[m + 1]
-        return room(calendars.open_from, calendars.open_to, low, high, at, run)
-    return room(calendars.staffed_from, calendars.staffed_to, low, high, at, run)
+        return alone_until(world, m, at, run)
+    return room(world, m, OPEN if presence == HOUSE else STAFFED, at, run)
 
 
 @compiled
-def next_fits(calendars: Calendars, fixed: Fixed, m: int, ahead: int, family: int) -> bool:
+def change(world: World, m: int, before: int, after: int) -> int:
+    """Minutes of a person between two families."""
+    rule = world.machine[m, RULE]
+    return int(world.change[rule, before + 1, after + 1]) if rule >= 0 else 0
+
+
+@compiled
+def next_fits(world: World, m: int, ahead: int, family: int) -> bool:
     """Whether the next fixed thing that loads something has set-up enough after this family."""
-    if family < 0:
-        return True
-    for index in range(ahead, fixed.size[m]):
-        if fixed.family[m, index] >= 0:
-            spare = fixed.spare[m, index]
-            return bool(spare >= change(calendars, m, family, fixed.family[m, index]))
+    for index in range(ahead, world.size[m, 1]):
+        follows = world.fixed[m, index, OF_FAMILY]
+        if follows >= 0:
+            return bool(world.fixed[m, index, SPARE] >= change(world, m, family, follows))
     return True
 
 
 @compiled
 def fit(world: World, m: int, j: int, free: int, left: int, ahead: int) -> tuple[int, int, int, int, int]:
-    """The first place for j behind a state: (set-up, run start, ready, next fixed, family before); run start -1: none."""
-    calendars, fixed, jobs = world.calendars, world.fixed, world.jobs
-    run, clear, release = int(jobs.run[j, m]), jobs.clear[j], jobs.release[j]
-    least = jobs.setup[j] + run + clear
-    family = jobs.family[j] if calendars.loads[m] else -1
-    not_before = jobs.told_start[j] if world.orders.waits[j] and jobs.told_on[j] == m else 0
-    low, high = calendars.staffed_at[m], calendars.staffed_at[m + 1]
+    """The first place for j behind a state: (set-up, run start, ready, next fixed, family before); start -1: none."""
+    job, fixed, horizon = world.job, world.fixed, world.horizon
+    run, own, clear = int(world.run[j, m]), int(job[j, OWN_SETUP]), int(job[j, CLEAR])
+    least = own + run + clear
+    family = job[j, FAMILY] if world.machine[m, RULE] >= 0 else -1
+    not_before = 0
+    if job[j, TOLD_ON] == m and world.at[j, WAITS]:
+        not_before = job[j, TOLD_START]
     while True:
-        last = ahead >= fixed.size[m]
-        bound = calendars.horizon if last else min(fixed.start[m, ahead], calendars.horizon)
-        begin = max(free, release)
-        if begin + least > calendars.horizon:
+        last = ahead >= world.size[m, 1]
+        bound = horizon if last else min(fixed[m, ahead, BEGIN], horizon)
+        begin = max(free, job[j, RELEASE])
+        if begin + least > horizon:
             return -1, -1, -1, ahead, left
-        if bound - begin >= least and next_fits(calendars, fixed, m, ahead, family):
-            setup = jobs.setup[j] + change(calendars, m, left, family)
+        if bound - begin >= least and (last or family < 0 or next_fits(world, m, ahead, family)):
+            setup = own + change(world, m, left, family)
             at = max(begin + setup, not_before)
             while at + run + clear <= bound:
-                later = allowed(calendars, jobs, m, j, setup, at, run)
-                if later == at:
+                upto = allowed(world, m, j, setup, at, run)
+                if upto == at:
                     ready = at + run
                     if clear > 0:
-                        ready = clear + room(
-                            calendars.staffed_from, calendars.staffed_to, low, high, ready, clear
-                        )
+                        ready = clear + room(world, m, STAFFED, ready, clear)
                     if ready <= bound:
                         return at - setup, at, ready, ahead, left
                     break
-                at = later
+                at = upto
         if last:
             return -1, -1, -1, ahead, left
-        free = max(free, fixed.end[m, ahead])
-        if fixed.family[m, ahead] >= 0:
-            left = fixed.family[m, ahead]
+        free = max(free, fixed[m, ahead, END])
+        if fixed[m, ahead, OF_FAMILY] >= 0:
+            left = fixed[m, ahead, OF_FAMILY]
         ahead += 1
 
 
 @compiled
-def price(jobs: Jobs, m: int, j: int, setup: int, start: int, ready: int) -> float:
+def dislike(world: World, j: int, start: int) -> int:
+    for index in range(world.job[j, STARTS], world.job[j, STARTS_END]):
+        if world.hours[index, BEGIN] <= start < world.hours[index, END]:
+            return int(world.hours[index, DISLIKE])
+    return 0
+
+
+@compiled
+def price(world: World, m: int, j: int, setup: int, start: int, ready: int) -> float:
+    job = world.job
     cost = READY * ready + SETUP * (start - setup)
-    if 0 <= jobs.due[j] < ready:
-        cost += jobs.weight[j] * (ready - jobs.due[j])
-    if jobs.told_on[j] >= 0:
-        moved = abs(start - jobs.told_start[j])
-        if jobs.told_on[j] != m:
+    due, told_on = job[j, DUE], job[j, TOLD_ON]
+    if 0 <= due < ready:
+        cost += world.weight[j] * (ready - due)
+    if told_on >= 0:
+        moved = abs(start - job[j, TOLD_START])
+        if told_on != m:
             moved += MACHINE_CHANGE_MIN
-        cost += MOVED * jobs.weight[j] * moved
+        cost += MOVED * world.weight[j] * moved
     return float(cost)
+
+
+# -- an order, decoded -----------------------------------------------------------------------------------------------
 
 
 @compiled
@@ -292,139 +255,128 @@ def decode(
     """The cost of m with the draft's order, and the place up to which it had to be decoded.
 
     The draft's order equals the present one before `begin`, and from `tail` on the one `shift` places before. It ends
-    where the old state comes back; inf once the cost has passed `limit`.
+    where the old state comes back; inf once the cost has passed `limit`, or will: behind a state that is the old one
+    but later nothing gets cheaper (a set-up behind the next change of family may: so rarely that it is not looked at).
     """
-    orders, draft, jobs = world.orders, world.draft, world.jobs
-    free, left = orders.free[m, begin], orders.left[m, begin]
-    ahead, cost = orders.next[m, begin], orders.cost[m, begin]
+    state, known = world.state, world.cost
+    free, left, ahead = state[m, begin, FREE], state[m, begin, LEFT], state[m, begin, NEXT]
+    cost, whole = known[m, begin], known[m, world.size[m, 0]]
+    new_state, new_cost, new_at = world.new_state, world.new_cost, world.new_at
+    loads = world.machine[m, RULE] >= 0
     for place in range(begin, count):
         if place >= tail:
             old = place - shift
-            if orders.free[m, old] == free and orders.left[m, old] == left and orders.next[m, old] == ahead:
-                return cost + orders.cost[m, orders.size[m]] - orders.cost[m, old], place
-        draft.free[row, place], draft.left[row, place] = free, left
-        draft.next[row, place], draft.cost[row, place] = ahead, cost
-        j = draft.order[row, place]
+            if state[m, old, LEFT] == left and state[m, old, FREE] <= free:
+                rest = cost + whole - known[m, old]
+                if state[m, old, FREE] == free and state[m, old, NEXT] == ahead:
+                    return rest, place
+                if rest > limit:
+                    return np.inf, place
+        new_state[row, place, FREE], new_state[row, place, LEFT] = free, left
+        new_state[row, place, NEXT], new_cost[row, place] = ahead, cost
+        j = world.new_order[row, place]
         setup, start, ready, nearest, before = fit(world, m, j, free, left, ahead)
-        draft.setup[row, place], draft.start[row, place], draft.ready[row, place] = setup, start, ready
+        new_at[row, place, 0], new_at[row, place, 1], new_at[row, place, 2] = setup, start, ready
         if start < 0:
-            cost += UNPLACED * jobs.weight[j]
+            cost += UNPLACED * world.weight[j]
         else:
-            cost += price(jobs, m, j, setup, start, ready)
+            cost += price(world, m, j, setup, start, ready)
             free, ahead, left = ready, nearest, before
-            if world.calendars.loads[m] and jobs.family[j] >= 0:
-                left = jobs.family[j]
+            if loads and world.job[j, FAMILY] >= 0:
+                left = world.job[j, FAMILY]
         if cost > limit:
             return np.inf, place
-    draft.free[row, count], draft.left[row, count] = free, left
-    draft.next[row, count], draft.cost[row, count] = ahead, cost
+    new_state[row, count, FREE], new_state[row, count, LEFT] = free, left
+    new_state[row, count, NEXT], new_cost[row, count] = ahead, cost
     return cost, count
 
 
 @compiled
 def take(world: World, row: int, m: int, count: int, begin: int, upto: int, shift: int, cost: float) -> None:
     """Make the draft's order the present one: places begin..upto are as decoded, later ones moved by `shift`."""
-    orders, draft = world.orders, world.draft
+    state, known, at = world.state, world.cost, world.at
     if upto < count:
+        off = cost - known[m, world.size[m, 0]]
         step = -1 if shift > 0 else 1
         first, last = (count, upto - 1) if shift > 0 else (upto, count + 1)
-        off = cost - orders.cost[m, orders.size[m]]
         for place in range(first, last, step):
             old = place - shift
-            orders.free[m, place], orders.left[m, place] = orders.free[m, old], orders.left[m, old]
-            orders.next[m, place], orders.cost[m, place] = orders.next[m, old], orders.cost[m, old] + off
-    for place in range(begin, min(upto + 1, count + 1) if upto >= count else upto):
-        orders.free[m, place], orders.left[m, place] = draft.free[row, place], draft.left[row, place]
-        orders.next[m, place], orders.cost[m, place] = draft.next[row, place], draft.cost[row, place]
+            for column in range(3):
+                state[m, place, column] = state[m, old, column]
+            known[m, place] = known[m, old] + off
+    for place in range(begin, upto if upto < count else count + 1):
+        for column in range(3):
+            state[m, place, column] = world.new_state[row, place, column]
+        known[m, place] = world.new_cost[row, place]
     for place in range(begin, count):
-        j = draft.order[row, place]
-        orders.order[m, place], orders.on[j], orders.place[j] = j, m, place
+        j = world.new_order[row, place]
+        world.order[m, place], at[j, ON], at[j, PLACE] = j, m, place
         if place < upto:
-            orders.setup[j] = draft.setup[row, place]
-            orders.start[j] = draft.start[row, place]
-            orders.ready[j] = draft.ready[row, place]
-    orders.size[m] = count
+            for column in range(3):
+                at[j, SET_FROM + column] = world.new_at[row, place, column]
+    world.size[m, 0] = count
+    world.version[-1] += 1
+    world.version[m] = world.version[-1]
 
 
 @compiled
-def lay_out(world: World, m: int) -> float:
-    """Decode the order of m as it stands, from its beginning; its cost."""
-    orders, draft = world.orders, world.draft
-    count = orders.size[m]
+def relaid(world: World, m: int, limit: float) -> float:
+    """The cost of m's order as it stands, around what is fixed now, in the first draft."""
+    count = world.size[m, 0]
     for place in range(count):
-        draft.order[0, place] = orders.order[m, place]
-    orders.free[m, 0], orders.left[m, 0] = 0, world.calendars.loaded[m]
-    orders.next[m, 0], orders.cost[m, 0] = 0, 0.0
-    cost, _ = decode(world, 0, m, count, 0, count + 1, 0, np.inf)
+        world.new_order[0, place] = world.order[m, place]
+    cost, _ = decode(world, 0, m, count, 0, count + 1, 0, limit)
+    return cost
+
+
+@compiled
+def lay_out(world: World, m: int) -> None:
+    """Decode the order of m as it stands, from its beginning."""
+    world.state[m, 0, FREE], world.state[m, 0, LEFT] = 0, world.machine[m, LOADED]
+    world.state[m, 0, NEXT], world.cost[m, 0] = 0, 0.0
+    cost = relaid(world, m, np.inf)
+    count = world.size[m, 0]
     take(world, 0, m, count, 0, count, 0, cost)
+
+
+@compiled
+def lay_out_all(world: World) -> None:
+    for m in range(world.size.shape[0]):
+        lay_out(world, m)
+
+
+@compiled
+def total(world: World) -> float:
+    cost = 0.0
+    for m in range(world.size.shape[0]):
+        cost += world.cost[m, world.size[m, 0]]
+    for g in range(world.gang.shape[0]):
+        cost += gang_price(world, g, 0, world.gang[g, AT])
     return cost
 
 
 @compiled
 def append(world: World, queue: Ints) -> None:
     """Each in turn goes where it is ready earliest, behind all that is there; who fits nowhere, to its first machine."""
-    orders, jobs = world.orders, world.jobs
+    state, job = world.state, world.job
     for q in range(queue.shape[0]):
         j = queue[q]
-        on, best, best_setup, best_start, best_next, best_left = (
-            jobs.eligible[jobs.eligible_at[j]],
-            NEVER,
-            -1,
-            -1,
-            0,
-            -1,
-        )
-        for index in range(jobs.eligible_at[j], jobs.eligible_at[j + 1]):
-            m = jobs.eligible[index]
-            last = orders.size[m]
-            setup, start, ready, nearest, before = fit(
-                world, m, j, orders.free[m, last], orders.left[m, last], orders.next[m, last]
+        on, best = world.listed[job[j, ELIGIBLE]], NEVER
+        for index in range(job[j, ELIGIBLE], job[j, ELIGIBLE_END]):
+            m = world.listed[index]
+            last = world.size[m, 0]
+            _, start, ready, _, _ = fit(
+                world, m, j, state[m, last, FREE], state[m, last, LEFT], state[m, last, NEXT]
             )
             if start >= 0 and ready < best:
-                on, best, best_setup, best_start, best_next, best_left = (
-                    m,
-                    ready,
-                    setup,
-                    start,
-                    nearest,
-                    before,
-                )
-        last = orders.size[on]
-        orders.order[on, last], orders.on[j], orders.place[j] = j, on, last
-        orders.setup[j], orders.start[j], orders.ready[j] = (
-            best_setup,
-            best_start,
-            best if best_start >= 0 else -1,
-        )
-        orders.size[on] = last + 1
-        cost = orders.cost[on, last]
-        if best_start >= 0:
-            cost += price(jobs, on, j, best_setup, best_start, best)
-            left = jobs.family[j] if world.calendars.loads[on] and jobs.family[j] >= 0 else best_left
-            orders.free[on, last + 1], orders.left[on, last + 1], orders.next[on, last + 1] = (
-                best,
-                left,
-                best_next,
-            )
-        else:
-            cost += UNPLACED * jobs.weight[j]
-            orders.free[on, last + 1], orders.left[on, last + 1] = (
-                orders.free[on, last],
-                orders.left[on, last],
-            )
-            orders.next[on, last + 1] = orders.next[on, last]
-        orders.cost[on, last + 1] = cost
+                on, best = m, ready
+        last = world.size[on, 0]
+        world.new_order[0, last] = j
+        cost, _ = decode(world, 0, on, last + 1, last, last + 1, 0, np.inf)
+        take(world, 0, on, last + 1, last, last + 1, 0, cost)
 
 
-@compiled
-def total(world: World) -> float:
-    cost = 0.0
-    for m in range(world.orders.size.shape[0]):
-        cost += world.orders.cost[m, world.orders.size[m]]
-    return cost
-
-
-# -- moves: each changes one or two orders, or nothing ---------------------------------------------------------------
+# -- moves: each changes one or two orders, or a gang, or nothing ----------------------------------------------------
 
 
 @compiled
@@ -434,12 +386,12 @@ def seed(value: int) -> None:
 
 
 @compiled
-def place_at(orders: Orders, m: int, at: int) -> int:
+def place_at(world: World, m: int, at: int) -> int:
     """The first place whose demand is ready after `at`."""
-    first, last = 0, int(orders.size[m])
+    first, last = 0, int(world.size[m, 0])
     while first < last:
         middle = (first + last) >> 1
-        if orders.free[m, middle + 1] <= at:
+        if world.state[m, middle + 1, FREE] <= at:
             first = middle + 1
         else:
             last = middle
@@ -447,37 +399,41 @@ def place_at(orders: Orders, m: int, at: int) -> int:
 
 
 @compiled
+def lateness(world: World, j: int) -> float:
+    if world.at[j, START] < 0:
+        return UNPLACED
+    if world.job[j, DUE] < 0:
+        return -1.0
+    return float(world.weight[j] * (world.at[j, READY_AT] - world.job[j, DUE]))
+
+
+@compiled
 def chosen(world: World) -> int:
     """A demand; more often one that is late or has no place."""
-    orders, jobs = world.orders, world.jobs
-    size = jobs.release.shape[0]
+    size = world.at.shape[0]
     pick = np.random.randint(size)
     if np.random.random() < 0.4:
         return int(pick)
-    worst = -1.0
-    for _ in range(4):
+    worst = lateness(world, pick)
+    for _ in range(3):
         j = np.random.randint(size)
-        late = -1.0
-        if orders.start[j] < 0:
-            late = UNPLACED
-        elif jobs.due[j] >= 0:
-            late = jobs.weight[j] * (orders.ready[j] - jobs.due[j])
+        late = lateness(world, j)
         if late > worst:
             worst, pick = late, j
     return int(pick)
 
 
 @compiled
-def some_machine(jobs: Jobs, j: int) -> int:
-    first = jobs.eligible_at[j]
-    return int(jobs.eligible[first + np.random.randint(jobs.eligible_at[j + 1] - first)])
+def some_machine(world: World, j: int) -> int:
+    first = world.job[j, ELIGIBLE]
+    return int(world.listed[first + np.random.randint(world.job[j, ELIGIBLE_END] - first)])
 
 
 @compiled
 def move_within(world: World, m: int, begin: int, length: int, limit: float) -> bool:
     """A block goes to another place of its own order."""
-    orders, draft = world.orders, world.draft
-    count = orders.size[m]
+    order, draft = world.order, world.new_order
+    count = world.size[m, 0]
     if count <= length:
         return False
     goal = begin + np.random.randint(-4, 5)
@@ -487,14 +443,14 @@ def move_within(world: World, m: int, begin: int, length: int, limit: float) -> 
         return False
     low, high = min(begin, goal), max(begin, goal) + length
     for place in range(low, count):
-        draft.order[0, place] = orders.order[m, place]
+        draft[0, place] = order[m, place]
     for place in range(goal, begin):
-        draft.order[0, place + length] = orders.order[m, place]
+        draft[0, place + length] = order[m, place]
     for place in range(begin + length, goal + length):
-        draft.order[0, place - length] = orders.order[m, place]
+        draft[0, place - length] = order[m, place]
     for index in range(length):
-        draft.order[0, goal + index] = orders.order[m, begin + index]
-    bound = orders.cost[m, count] + limit
+        draft[0, goal + index] = order[m, begin + index]
+    bound = world.cost[m, count] + limit
     cost, upto = decode(world, 0, m, count, low, high, 0, bound)
     if cost > bound:
         return False
@@ -505,44 +461,60 @@ def move_within(world: World, m: int, begin: int, length: int, limit: float) -> 
 @compiled
 def a_goal(world: World, j: int, m: int) -> int:
     """A place on m for j: by the clock mostly, since a demand is released, and better before than now."""
-    orders = world.orders
-    count = orders.size[m]
+    count = world.size[m, 0]
     if np.random.random() < 0.3:
         return int(np.random.randint(count + 1))
-    release = world.jobs.release[j]
-    at = orders.start[j] if orders.start[j] >= 0 else world.calendars.horizon
+    release = world.job[j, RELEASE]
+    at = world.at[j, START] if world.at[j, START] >= 0 else world.horizon
     if np.random.random() < 0.7:
         at = release + int(max(0, at - release) * np.random.random())
-    goal = place_at(orders, m, at)
+    goal = place_at(world, m, at)
     if np.random.random() < 0.3:
         goal += np.random.randint(-1, 2)
     return int(max(0, min(goal, count)))
 
 
 @compiled
+def cut(world: World, m: int, begin: int, length: int) -> tuple[float, int]:
+    """Decode m without a block, in the first draft."""
+    count = world.size[m, 0]
+    for place in range(begin, count - length):
+        world.new_order[0, place] = world.order[m, place + length]
+    return decode(world, 0, m, count - length, begin, begin, -length, np.inf)
+
+
+@compiled
 def move_across(world: World, m: int, begin: int, length: int, other: int, limit: float) -> bool:
     """A block goes to another machine."""
-    orders, draft, jobs = world.orders, world.draft, world.jobs
+    order, draft = world.order, world.new_order
     for index in range(1, length):
-        if jobs.run[orders.order[m, begin + index], other] == 0:
+        if world.run[order[m, begin + index], other] == 0:
             return False
-    count, its = orders.size[m], orders.size[other]
-    if its + length >= orders.order.shape[1]:
+    count, its = world.size[m, 0], world.size[other, 0]
+    if its + length >= order.shape[1]:
         return False
-    goal = a_goal(world, orders.order[m, begin], other)
-    for place in range(begin, count - length):
-        draft.order[0, place] = orders.order[m, place + length]
-    cost, upto = decode(world, 0, m, count - length, begin, begin, -length, np.inf)
-    bound = orders.cost[m, count] + orders.cost[other, its] + limit - cost
-    if orders.cost[other, goal] > bound:
+    j = order[m, begin]
+    goal = a_goal(world, j, other)
+    cost, upto = -1.0, 0
+    if length == 1 and world.gain_of[j] == world.version[m]:
+        gain = world.gain[j]
+    else:
+        cost, upto = cut(world, m, begin, length)
+        gain = world.cost[m, count] - cost
+        if length == 1:
+            world.gain[j], world.gain_of[j] = gain, world.version[m]
+    bound = world.cost[other, its] + limit + gain
+    if world.cost[other, goal] > bound:
         return False
     for index in range(length):
-        draft.order[1, goal + index] = orders.order[m, begin + index]
+        draft[1, goal + index] = order[m, begin + index]
     for place in range(goal, its):
-        draft.order[1, place + length] = orders.order[other, place]
+        draft[1, place + length] = order[other, place]
     its_cost, its_upto = decode(world, 1, other, its + length, goal, goal + length, length, bound)
     if its_cost > bound:
         return False
+    if cost < 0.0:
+        cost, upto = cut(world, m, begin, length)
     take(world, 0, m, count - length, begin, upto, -length, cost)
     take(world, 1, other, its + length, goal, its_upto, length, its_cost)
     return True
@@ -551,40 +523,40 @@ def move_across(world: World, m: int, begin: int, length: int, other: int, limit
 @compiled
 def swap(world: World, j: int, other: int, limit: float) -> bool:
     """Two demands change places."""
-    orders, draft = world.orders, world.draft
-    m, place = orders.on[j], orders.place[j]
-    its = orders.size[other]
+    order, draft = world.order, world.new_order
+    m, place = world.at[j, ON], world.at[j, PLACE]
+    its = world.size[other, 0]
     if its == 0:
         return False
     if np.random.random() < 0.6:
-        at = orders.start[j] if orders.start[j] >= 0 else world.calendars.horizon
-        goal = place_at(orders, other, at) + np.random.randint(-2, 3)
+        at = world.at[j, START] if world.at[j, START] >= 0 else world.horizon
+        goal = place_at(world, other, at) + np.random.randint(-2, 3)
     else:
         goal = np.random.randint(its)
     if goal < 0 or goal >= its:
         return False
-    i = orders.order[other, goal]
-    if i == j or world.jobs.run[i, m] == 0:
+    i = order[other, goal]
+    if i == j or world.run[i, m] == 0:
         return False
-    count = orders.size[m]
+    count = world.size[m, 0]
+    bound = world.cost[m, count] + limit
     if m == other:
         low, high = min(place, goal), max(place, goal) + 1
         for index in range(low, count):
-            draft.order[0, index] = orders.order[m, index]
-        draft.order[0, place], draft.order[0, goal] = i, j
-        bound = orders.cost[m, count] + limit
+            draft[0, index] = order[m, index]
+        draft[0, place], draft[0, goal] = i, j
         cost, upto = decode(world, 0, m, count, low, high, 0, bound)
         if cost > bound:
             return False
         take(world, 0, m, count, low, upto, 0, cost)
         return True
     for index in range(place, count):
-        draft.order[0, index] = orders.order[m, index]
+        draft[0, index] = order[m, index]
     for index in range(goal, its):
-        draft.order[1, index] = orders.order[other, index]
-    draft.order[0, place], draft.order[1, goal] = i, j
-    bound = orders.cost[m, count] + orders.cost[other, its] + limit
-    cost, upto = decode(world, 0, m, count, place, place + 1, 0, bound)
+        draft[1, index] = order[other, index]
+    draft[0, place], draft[1, goal] = i, j
+    bound += world.cost[other, its]
+    cost, upto = decode(world, 0, m, count, place, place + 1, 0, bound - world.cost[other, goal])
     if cost > bound:
         return False
     its_cost, its_upto = decode(world, 1, other, its, goal, goal + 1, 0, bound - cost)
@@ -598,44 +570,242 @@ def swap(world: World, j: int, other: int, limit: float) -> bool:
 @compiled
 def turn_wait(world: World, j: int, limit: float) -> bool:
     """A demand begins to wait for the start people were told, or no longer waits."""
-    orders, draft = world.orders, world.draft
-    m, place = orders.on[j], orders.place[j]
-    if world.jobs.told_on[j] != m:
+    at = world.at
+    m, place = at[j, ON], at[j, PLACE]
+    if world.job[j, TOLD_ON] != m:
         return False
-    count = orders.size[m]
-    orders.waits[j] = not orders.waits[j]
+    count = world.size[m, 0]
+    at[j, WAITS] = 1 - at[j, WAITS]
     for index in range(place, count):
-        draft.order[0, index] = orders.order[m, index]
-    bound = orders.cost[m, count] + limit
+        world.new_order[0, index] = world.order[m, index]
+    bound = world.cost[m, count] + limit
     cost, upto = decode(world, 0, m, count, place, place + 1, 0, bound)
     if cost > bound:
-        orders.waits[j] = not orders.waits[j]
+        at[j, WAITS] = 1 - at[j, WAITS]
         return False
     take(world, 0, m, count, place, upto, 0, cost)
+    return True
+
+
+# -- gangs -----------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def gang_price(world: World, g: int, which: int, start: int) -> float:
+    """As plan.objective counts it; `which`: 0 the crew it has, 1 the proposed one."""
+    gang, crew = world.gang, world.crew
+    j = gang[g, NEEDS]
+    weight = world.weight[j]
+    if start < 0:
+        return float(UNPLACED * weight)
+    ready, setup, changed = 0, 0, 0
+    for index in range(gang[g, CREW], gang[g, CREW_END]):
+        ready = max(ready, crew[which, index, FREED])
+        setup += start - crew[which, index, BEGINS]
+        known = False
+        for told in range(gang[g, TOLD], gang[g, TOLD_END]):
+            known = known or world.listed[told] == crew[which, index, MEMBER]
+        changed += not known
+    cost = READY * ready + SETUP * setup + DISLIKED * weight * dislike(world, j, start)
+    if 0 <= world.job[j, DUE] < ready:
+        cost += weight * (ready - world.job[j, DUE])
+    if gang[g, TOLD_END] > gang[g, TOLD]:
+        cost += MOVED * weight * (abs(start - world.job[j, TOLD_START]) + MACHINE_CHANGE_MIN * changed)
+    return float(cost)
+
+
+@compiled
+def lift(world: World, g: int, which: int) -> None:
+    """Take a gang off its machines."""
+    for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
+        m = world.crew[which, index, MEMBER]
+        into = 0
+        for row in range(world.size[m, 1]):
+            if world.fixed[m, row, OWNER] != g:
+                if into != row:
+                    for column in range(5):
+                        world.fixed[m, into, column] = world.fixed[m, row, column]
+                into += 1
+        world.size[m, 1] = into
+
+
+@compiled
+def put(world: World, g: int, which: int, start: int) -> None:
+    """Put a gang on the machines of a crew; its orders are not decoded."""
+    fixed = world.fixed
+    for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
+        m, begin = world.crew[which, index, MEMBER], world.crew[which, index, BEGINS]
+        j = world.crew[which, index, FOR]
+        row = world.size[m, 1]
+        while row > 0 and fixed[m, row - 1, BEGIN] > begin:
+            for column in range(5):
+                fixed[m, row, column] = fixed[m, row - 1, column]
+            row -= 1
+        fixed[m, row, BEGIN], fixed[m, row, END] = begin, world.crew[which, index, FREED]
+        fixed[m, row, OF_FAMILY] = world.job[j, FAMILY] if world.machine[m, RULE] >= 0 else -1
+        fixed[m, row, SPARE], fixed[m, row, OWNER] = start - begin - world.job[j, OWN_SETUP], g
+        world.size[m, 1] += 1
+
+
+@compiled
+def serves(world: World, m: int, j: int, start: int) -> tuple[int, int]:
+    """(set-up, end) of a member on m for a run from `start`, whoever of the singles is there; (-1, -1): it cannot."""
+    run, setup = world.run[j, m], world.job[j, OWN_SETUP]
+    rule, family = world.machine[m, RULE], world.job[j, FAMILY]
+    if rule >= 0 and family >= 0:
+        longest = 0
+        for before in range(world.change.shape[1]):  # whatever comes to stand in front of it
+            longest = max(longest, world.change[rule, before, family + 1])
+        setup += longest
+    begin, ready = start - setup, start + run
+    if begin < world.job[j, RELEASE] or ready > world.horizon:
+        return -1, -1
+    if allowed(world, m, j, setup, start, run) != start:
+        return -1, -1
+    clear = world.job[j, CLEAR]
+    if clear > 0:
+        ready = clear + room(world, m, STAFFED, ready, clear)
+    ahead = 0
+    for row in range(world.size[m, 1]):
+        if world.fixed[m, row, BEGIN] < ready and begin < world.fixed[m, row, END]:
+            return -1, -1
+        if world.fixed[m, row, BEGIN] < begin:
+            ahead = row + 1
+    if ready > world.horizon or (rule >= 0 and family >= 0 and not next_fits(world, m, ahead, family)):
+        return -1, -1
+    return begin, ready
+
+
+@compiled
+def propose(world: World, g: int, start: int) -> bool:
+    """A crew for a start, rather of machines where few are in the way; whether there is one."""
+    scratch, crew = world.scratch, world.crew
+    member = first = world.gang[g, CREW]
+    for j in range(world.gang[g, NEEDS], world.gang[g, NEEDS_END]):
+        for index in range(world.job[j, ELIGIBLE], world.job[j, ELIGIBLE_END]):
+            m = world.listed[index]
+            begin, ready = serves(world, m, j, start)
+            scratch[m] = np.inf
+            if ready >= 0:
+                in_way = place_at(world, m, ready) - place_at(world, m, begin)
+                scratch[m] = in_way + 2.0 * np.random.random()
+        for _ in range(world.quantity[j]):
+            best, on = np.inf, -1
+            for index in range(world.job[j, ELIGIBLE], world.job[j, ELIGIBLE_END]):
+                m = world.listed[index]
+                taken = False
+                for earlier in range(first, member):
+                    taken = taken or crew[1, earlier, MEMBER] == m
+                if scratch[m] < best and not taken:
+                    best, on = scratch[m], m
+            if on < 0:
+                return False
+            begin, ready = serves(world, on, j, start)
+            crew[1, member, MEMBER], crew[1, member, FOR] = on, j
+            crew[1, member, BEGINS], crew[1, member, FREED] = begin, ready
+            member += 1
+    return True
+
+
+@compiled
+def a_start(world: World, g: int) -> int:
+    """The start it has, one of its dates, or any other."""
+    j, now = world.gang[g, NEEDS], world.gang[g, AT]
+    first, last = world.job[j, STARTS], world.job[j, STARTS_END]
+    kind = np.random.random()
+    if now >= 0 and kind < 0.25:
+        return int(now)
+    if last > first:
+        date = first + np.random.randint(last - first)
+        begin, end = world.hours[date, BEGIN], world.hours[date, END]
+        return int(begin if kind < 0.6 else begin + np.random.randint(end - begin))
+    release = world.job[j, RELEASE] + world.job[j, OWN_SETUP]
+    if now >= 0 and kind < 0.6:
+        at = now + np.random.randint(-240, 241)
+    elif now >= 0 and kind < 0.85:
+        at = release + np.random.randint(max(1, now - release))
+    else:
+        at = release + int((world.horizon - release) * np.random.random())
+    m = world.listed[world.job[j, ELIGIBLE]]
+    at = max(at, release)
+    return int(allowed(world, m, j, world.job[j, OWN_SETUP], at, world.run[j, m]))
+
+
+@compiled
+def move_gang(world: World, g: int, limit: float) -> bool:
+    """A gang goes to another start or another crew, whole; the singles flow around it."""
+    gang, crew = world.gang, world.crew
+    now, start = gang[g, AT], a_start(world, g)
+    if start >= world.horizon:
+        return False
+    first, last = gang[g, CREW], gang[g, CREW_END]
+    if now >= 0:
+        lift(world, g, 0)
+    if not propose(world, g, start):
+        if now >= 0:
+            put(world, g, 0, now)
+        return False
+    put(world, g, 1, start)
+    change = gang_price(world, g, 1, start) - gang_price(world, g, 0, now)
+    for which in range(1 if now < 0 else 0, 2):
+        for index in range(first, last):
+            m = crew[which, index, MEMBER]
+            both = False
+            for other in range(first, last):
+                both = both or (which == 1 and now >= 0 and crew[0, other, MEMBER] == m)
+            if not both and change <= limit + UNPLACED:
+                change += relaid(world, m, np.inf) - world.cost[m, world.size[m, 0]]
+    kept = change <= limit
+    if not kept:
+        lift(world, g, 1)
+        if now >= 0:
+            put(world, g, 0, now)
+        return False
+    for index in range(first, last):
+        if now >= 0:
+            lay_out(world, crew[0, index, MEMBER])
+        lay_out(world, crew[1, index, MEMBER])
+        for column in range(4):
+            crew[0, index, column] = crew[1, index, column]
+    gang[g, AT] = start
     return True
 
 
 @compiled
 def anneal(world: World, moves: int, temperature: float) -> int:
     """Try `moves` changes, each kept if it costs no more than chance at this temperature allows; how many were."""
-    orders, jobs = world.orders, world.jobs
+    gangs = world.gang.shape[0]
+    singles = world.at.shape[0]
+    part = 0.02 * gangs / (gangs + 0.02 * singles)  # of the moves: a gang's takes the time of fifty
     kept = 0
     for _ in range(moves):
         limit = -temperature * np.log(1.0 - np.random.random())
         kind = np.random.random()
-        j = chosen(world)
-        m = orders.on[j]
-        if kind < 0.7:
-            length = 1
-            if kind < 0.1:
-                length = min(1 + np.random.randint(3), orders.size[m] - orders.place[j])
-            other = m if np.random.random() < 0.35 else some_machine(jobs, j)
-            if other == m:
-                kept += move_within(world, m, orders.place[j], length, limit)
-            else:
-                kept += move_across(world, m, orders.place[j], length, other, limit)
-        elif kind < 0.97:
-            kept += swap(world, j, m if np.random.random() < 0.3 else some_machine(jobs, j), limit)
+        if singles == 0 or kind < part:
+            what = 4
+            done = move_gang(world, np.random.randint(gangs), limit)
         else:
-            kept += turn_wait(world, j, limit)
+            kind = np.random.random()
+            j = chosen(world)
+            m, place = world.at[j, ON], world.at[j, PLACE]
+            if kind < 0.7:
+                length = 1
+                if kind < 0.1:
+                    length = min(1 + np.random.randint(3), world.size[m, 0] - place)
+                other = m if np.random.random() < 0.35 else some_machine(world, j)
+                if other == m:
+                    what = 0
+                    done = move_within(world, m, place, length, limit)
+                else:
+                    what = 1
+                    done = move_across(world, m, place, length, other, limit)
+            elif kind < 0.97:
+                what = 2
+                done = swap(world, j, m if np.random.random() < 0.3 else some_machine(world, j), limit)
+            else:
+                what = 3
+                done = turn_wait(world, j, limit)
+        world.tally[what, 0] += 1
+        world.tally[what, 1] += done
+        kept += done
     return kept

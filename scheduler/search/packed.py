@@ -1,4 +1,4 @@
-"""From a problem to the kernel's flat arrays, and from its orders back to a plan."""
+"""From a problem to the kernel's flat arrays, and from its orders and crews back to a plan."""
 
 from __future__ import annotations
 
@@ -10,232 +10,274 @@ import numpy as np
 
 from scheduler.lanes import long_gaps
 from scheduler.plan import Plan
-from scheduler.problem import Demand, Family, Presence, Problem, Slot
+from scheduler.problem import Demand, Family, Machine, Presence, Problem, Slot
 from scheduler.search import kernel
-from scheduler.search.kernel import Calendars, Draft, Fixed, Floats, Ints, Jobs, Orders, World
+from scheduler.search.kernel import Ints, World
 
 _PRESENCE = {Presence.NOBODY: kernel.NOBODY, Presence.STAFF: kernel.STAFF, Presence.HOUSE: kernel.HOUSE}
+_KEPT = ("size", "order", "at", "gang", "crew", "fixed")  # what a plan is; the rest follows
+Kept = tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A problem as arrays. `singles`: the demands the orders hold, by the kernel's number."""
+    """A problem as arrays. `singles`, `gangs`: the demands of the orders and the crews, by the kernel's numbers."""
 
     problem: Problem
     singles: tuple[Demand, ...]
+    gangs: tuple[Demand, ...]
     world: World
-    _families: Mapping[Family, int]
 
-    def order(self, plan: Plan) -> None:
-        """Lay the orders out as `plan` has them; who has no place in it goes behind the others."""
-        orders, jobs = self.world.orders, self.world.jobs
-        orders.size[:] = 0
+    def lay(self, plan: Plan) -> None:
+        """As `plan` has it; singles with no place in it go behind the others of their first machine."""
+        self.gather(plan)
+        order, size, at = self.world.order, self.world.size, self.world.at
+        told_on = self.world.job[: len(self.singles), kernel.TOLD_ON]
+        at[:, kernel.WAITS] = told_on >= 0
         placed = sorted(
             (slots[0].setup_start, number, slots[0].machine)
             for number, demand in enumerate(self.singles)
             if (slots := plan.slots.get(demand.id))
         )
-        for _, number, machine in placed:
-            self._append(number, machine)
-        for number, demand in enumerate(self.singles):
-            orders.waits[number] = jobs.told_on[number] >= 0
-            if not plan.slots.get(demand.id):
-                self._append(number, int(jobs.eligible[jobs.eligible_at[number]]))
-        self.lay_out()
-
-    def lay_out(self) -> None:
-        for machine in range(len(self.problem.machines)):
-            kernel.lay_out(self.world, machine)
+        lost = [
+            (0, number, demand.needs[0].eligible[0])
+            for number, demand in enumerate(self.singles)
+            if not plan.slots.get(demand.id)
+        ]
+        for _, number, machine in (*placed, *lost):
+            order[machine, size[machine, 0]] = number
+            size[machine, 0] += 1
+        kernel.lay_out_all(self.world)
 
     def queue(self, numbers: Sequence[int]) -> None:
         """Lay the orders out anew: each of `numbers` in turn behind the others."""
-        self.world.orders.size[:] = 0
-        self.lay_out()
-        kernel.append(self.world, np.array(numbers, np.int64))
+        self.world.size[:, 0] = 0
+        kernel.lay_out_all(self.world)
+        kernel.append(self.world, np.array(numbers, np.int32))
 
-    def fix(self, slots: Iterable[Slot]) -> None:
-        """Make these, beside outages and facts, what the orders flow around."""
-        own = {demand.id: demand for demand in self.problem.demands}
-        rows: list[list[tuple[int, int, int, int]]] = [
-            [(block.start, block.end, -1, 0) for block in machine.blocked]
-            for machine in self.problem.machines
-        ]
-        for slot in (*self.problem.fixed, *slots):
-            demand = own.get(slot.demand)
-            spare = slot.setup_min - (demand.setup_of(slot.need) if demand else 0)
-            rows[slot.machine].append((slot.setup_start, slot.free_at, self._family(slot.family), spare))
-        fixed = self.world.fixed
-        for machine, row in enumerate(rows):
-            row.sort()
-            fixed.size[machine] = len(row)
-            for index, (start, end, family, spare) in enumerate(row):
-                fixed.start[machine, index], fixed.end[machine, index] = start, end
-                fixed.family[machine, index], fixed.spare[machine, index] = family, spare
+    def gather(self, plan: Plan) -> None:
+        """Orders empty, gangs where `plan` has them."""
+        world = self.world
+        world.size[:, 0] = 0
+        world.size[:, 1] = world.machine[:, kernel.FACTS]
+        for number, demand in enumerate(self.gangs):
+            slots = plan.slots.get(demand.id, ())
+            first_job, _, first, _, *_ = (int(value) for value in world.gang[number])
+            world.gang[number, kernel.AT] = slots[0].run_start if slots else -1
+            for row, slot in enumerate(sorted(slots, key=lambda slot: slot.need), first):
+                world.crew[0, row] = (slot.machine, slot.setup_start, slot.free_at, first_job + slot.need)
+            if slots:
+                kernel.put(world, number, 0, slots[0].run_start)
 
     def slots(self) -> dict[str, tuple[Slot, ...]]:
-        """What the orders decode to, by demand; without those that have no place."""
-        orders = self.world.orders
+        """What the orders and crews say, by demand; without those that have no place."""
         found: dict[str, tuple[Slot, ...]] = {}
-        for number, demand in enumerate(self.singles):
-            start, machine = int(orders.start[number]), int(orders.on[number])
+        for number, demand in enumerate(self.gangs):
+            if self.world.gang[number, kernel.AT] >= 0:
+                found[demand.id] = self._members(number, demand)
+        at = self.world.at.tolist()
+        for demand, (machine, _, begin, start, ready, _) in zip(self.singles, at, strict=True):
             if start >= 0:
-                found[demand.id] = (
-                    Slot(
-                        demand=demand.id,
-                        machine=machine,
-                        setup_start=int(orders.setup[number]),
-                        run_start=start,
-                        run_end=start + demand.duration_min[machine],
-                        free_at=int(orders.ready[number]),
-                        family=demand.family if self.problem.machines[machine].loads else None,
-                    ),
-                )
+                found[demand.id] = (self._slot(demand, 0, machine, begin, start, ready),)
         return found
 
-    def keep(self) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], ...]:
-        return tuple(array.copy() for array in self.world.orders)
+    def keep(self) -> Kept:
+        return tuple(getattr(self.world, name).copy() for name in _KEPT)
 
-    def restore(self, kept: tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], ...]) -> None:
-        for array, old in zip(self.world.orders, kept, strict=True):
-            array[...] = old
+    def restore(self, kept: Kept) -> None:
+        for name, old in zip(_KEPT, kept, strict=True):
+            getattr(self.world, name)[...] = old
+        kernel.lay_out_all(self.world)
 
-    def _append(self, number: int, machine: int) -> None:
-        orders = self.world.orders
-        orders.order[machine, orders.size[machine]] = number
-        orders.size[machine] += 1
+    def _members(self, number: int, demand: Demand) -> tuple[Slot, ...]:
+        first_job, _, first, end, start, *_ = (int(value) for value in self.world.gang[number])
+        rows = sorted((row[3] - first_job, *row[:3]) for row in self.world.crew[0, first:end].tolist())
+        return tuple(self._slot(demand, n, m, begin, start, freed) for n, m, begin, freed in rows)
 
-    def _family(self, family: Family | None) -> int:
-        return -1 if family is None else self._families[family]
+    def _slot(self, demand: Demand, need: int, machine: int, begin: int, start: int, ready: int) -> Slot:
+        return Slot(
+            demand=demand.id,
+            machine=machine,
+            setup_start=begin,
+            run_start=start,
+            run_end=start + demand.duration_min[machine],
+            free_at=ready,
+            family=demand.family if self.problem.machines[machine].loads else None,
+            need=need,
+        )
+
+
+class _Stretches:
+    """All stretches in one table, and for each calendar a grid to begin looking from."""
+
+    def __init__(self, horizon: int) -> None:
+        self.rows: list[tuple[int, int, int]] = []
+        self.grid: list[int] = []
+        self._slots = (horizon >> kernel.GRID) + 1
+        self._known: dict[tuple[tuple[int, int], ...], tuple[int, int, int]] = {}
+
+    def calendar(self, stretches: Iterable[tuple[int, int]]) -> tuple[int, int, int]:
+        """(first stretch, end of the last, first of the grid); machines of one calendar share it."""
+        pieces = tuple((max(a, -kernel.NEVER), min(b, kernel.NEVER)) for a, b in stretches)
+        if pieces not in self._known:
+            first, grid_at = len(self.rows), len(self.grid)
+            self.rows += ((start, end, 0) for start, end in pieces)
+            ends = np.array([end for _, end in pieces], np.int64)
+            minutes = np.arange(self._slots, dtype=np.int64) << kernel.GRID
+            self.grid += (first + np.searchsorted(ends, minutes, side="right")).tolist()
+            self._known[pieces] = (first, len(self.rows), grid_at)
+        return self._known[pieces]
+
+    def starts(self, demand: Demand) -> tuple[int, int]:
+        first = len(self.rows)
+        dislikes = demand.dislike_min or (0,) * len(demand.starts)
+        self.rows += ((a, b, minutes) for (a, b), minutes in zip(demand.starts, dislikes, strict=True))
+        return first, len(self.rows)
 
 
 def moved_whole(demand: Demand) -> bool:
-    """Whether it goes by its options and not by an order: an order knows one machine, and the first start only."""
+    """Whether it has a crew and a start and is in no order: an order knows one machine, and the first start only."""
     return demand.is_gang or bool(demand.dislike_min)
 
 
-def pack(problem: Problem, gangs: int) -> Packed:
-    """`gangs`: how many slots of gangs `fix` will be given at most."""
+def pack(problem: Problem) -> Packed:
+    """Gangs with too few machines to choose from, and demands with none, are left out."""
     singles = tuple(d for d in problem.demands if not moved_whole(d) and d.needs[0].eligible)
+    gangs = tuple(
+        d for d in problem.demands if moved_whole(d) and all(len(n.eligible) >= n.quantity for n in d.needs)
+    )
     families = _families(problem)
-    count, size = len(problem.machines), len(singles)
-    room = _room(singles)
-    fixed_room = gangs + max(
-        (len(m.blocked) + sum(slot.machine == m.index for slot in problem.fixed) for m in problem.machines),
-        default=0,
+    stretches, listed = _Stretches(problem.horizon_min), _List()
+    jobs = [_job(demand, 0, stretches, listed, families) for demand in singles]
+    gang, crew_size = [], 0
+    for demand in gangs:
+        told = demand.told.machines if demand.told else ()
+        first = crew_size
+        crew_size += sum(need.quantity for need in demand.needs)
+        gang.append((len(jobs), len(jobs) + len(demand.needs), first, crew_size, -1, *listed.span(told)))
+        jobs += [_job(demand, number, stretches, listed, families) for number in range(len(demand.needs))]
+    needs = [(d, need) for d in (*singles, *gangs) for need in d.needs]
+    run = np.zeros((len(needs), len(problem.machines)), np.int32)
+    for number, (demand, need) in enumerate(needs):
+        for machine in need.eligible:
+            run[number, machine] = demand.duration_min[machine]
+    rules = list(dict.fromkeys(m.loads for m in problem.machines if m.loads))
+    table: list[Family | None] = [None, *families]
+    facts = _facts(problem, families)
+    fixed = _zeros(len(problem.machines), max(map(len, facts), default=0) + len(gangs) + 1, 5)
+    for number, row in enumerate(facts):
+        fixed[number, : len(row)] = np.array(row, np.int32).reshape(-1, 5)
+    machines = [_machine(m, stretches, rules, families, len(facts[m.index])) for m in problem.machines]
+    count, places = len(problem.machines), _places(singles)
+    world = World(
+        hours=_table(stretches.rows, 3),
+        grid=np.array(stretches.grid, np.int32),
+        machine=_table(machines, 14),
+        change=np.array(
+            [[[rule.minutes(b, a) if a else 0 for a in table] for b in table] for rule in rules], np.int32
+        ).reshape(-1, len(table), len(table)),
+        job=_table(jobs, 12),
+        weight=np.array([demand.weight for demand, _ in needs], np.float64),
+        run=run,
+        listed=np.array(listed.numbers, np.int32),
+        quantity=np.array([need.quantity for _, need in needs], np.int32),
+        fixed=fixed,
+        size=_zeros(count, 2),
+        order=_zeros(count, places),
+        state=_zeros(count, places + 1, 3),
+        cost=np.zeros((count, places + 1)),
+        at=_zeros(len(singles), 6),
+        gain=np.zeros(len(singles)),
+        gain_of=_zeros(len(singles)) - 1,
+        version=_zeros(count + 1),
+        gang=_table(gang, 7),
+        crew=_zeros(2, crew_size, 4),
+        new_order=_zeros(2, places),
+        new_state=_zeros(2, places + 1, 3),
+        new_cost=np.zeros((2, places + 1)),
+        new_at=_zeros(2, places + 1, 3),
+        scratch=np.zeros(count),
+        tally=_zeros(8, 3),
+        horizon=problem.horizon_min,
     )
-    rows, wide = (count, room + 1), (2, room + 1)
-    orders = Orders(
-        size=_zeros(count),
-        order=_zeros(count, room),
-        free=_zeros(*rows),
-        left=_zeros(*rows),
-        next=_zeros(*rows),
-        cost=np.zeros(rows),
-        on=_zeros(size),
-        place=_zeros(size),
-        setup=_zeros(size),
-        start=_zeros(size),
-        ready=_zeros(size),
-        waits=np.zeros(size, np.bool_),
-    )
-    draft = Draft(
-        order=_zeros(2, room),
-        free=_zeros(*wide),
-        left=_zeros(*wide),
-        next=_zeros(*wide),
-        cost=np.zeros(wide),
-        setup=_zeros(*wide),
-        start=_zeros(*wide),
-        ready=_zeros(*wide),
-    )
-    shape = (count, fixed_room + 1)
-    fixed = Fixed(
-        size=_zeros(count),
-        start=_zeros(*shape),
-        end=_zeros(*shape),
-        family=_zeros(*shape),
-        spare=_zeros(*shape),
-    )
-    world = World(_calendars(problem, families), fixed, _jobs(singles, count, families), orders, draft)
-    packed = Packed(problem=problem, singles=singles, world=world, _families=families)
-    packed.fix(())
+    packed = Packed(problem=problem, singles=singles, gangs=gangs, world=world)
+    packed.gather(Plan())
     return packed
 
 
-def _room(singles: Sequence[Demand]) -> int:
-    """Places in an order: nothing goes where it is not eligible, so this many are never too few."""
+class _List:
+    """Machines that rows point into."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def span(self, machines: Iterable[int]) -> tuple[int, int]:
+        first = len(self.numbers)
+        self.numbers += machines
+        return first, len(self.numbers)
+
+
+def _job(
+    demand: Demand, number: int, stretches: _Stretches, listed: _List, families: Mapping[Family, int]
+) -> tuple[int, ...]:
+    told = demand.told
+    return (
+        demand.release,
+        -1 if demand.due is None else demand.due,
+        _PRESENCE[demand.presence],
+        demand.setup_of(number),
+        demand.clear_of(number),
+        families[demand.family] if demand.family else -1,
+        *stretches.starts(demand),
+        *listed.span(demand.needs[number].eligible),
+        told.machines[0] if told and told.machines else -1,
+        told.start if told else 0,
+    )
+
+
+def _machine(
+    machine: Machine,
+    stretches: _Stretches,
+    rules: Sequence[object],
+    families: Mapping[Family, int],
+    facts: int,
+) -> tuple[int, ...]:
+    return (
+        *stretches.calendar(machine.staffed),
+        *stretches.calendar(machine.open),
+        *stretches.calendar(zip(*long_gaps(machine), strict=True)),
+        machine.unattended_max_min,
+        int(machine.night_start_ok),
+        rules.index(machine.loads) if machine.loads else -1,
+        families[machine.loaded] if machine.loaded else -1,
+        facts,
+    )
+
+
+def _facts(problem: Problem, families: Mapping[Family, int]) -> list[list[tuple[int, int, int, int, int]]]:
+    """By machine and start: (start, end, family, what the set-up leaves for a change of family, no gang)."""
+    rows = [[(b.start, min(b.end, kernel.NEVER), -1, 0, -1) for b in m.blocked] for m in problem.machines]
+    for slot in problem.fixed:
+        family = families[slot.family] if slot.family else -1
+        rows[slot.machine].append((slot.setup_start, slot.free_at, family, slot.setup_min, -1))
+    return [sorted(row) for row in rows]
+
+
+def _places(singles: Sequence[Demand]) -> int:
+    """In an order: nothing goes where it is not eligible, so this many are never too few."""
     eligible = Counter(machine for demand in singles for machine in demand.needs[0].eligible)
     return max(eligible.values(), default=0) + 4
 
 
 def _zeros(*shape: int) -> Ints:
-    return np.zeros(shape, np.int64)
+    return np.zeros(shape, np.int32)
 
 
-def _ints(values: Iterable[int]) -> Ints:
-    return np.array(list(values), np.int64)
+def _table(rows: Sequence[Sequence[int]], columns: int) -> Ints:
+    return np.array(rows, np.int32).reshape(-1, columns)
 
 
 def _families(problem: Problem) -> dict[Family, int]:
     known = {f for m in problem.machines if (f := m.loaded)}
     known |= {f for d in problem.demands if (f := d.family)} | {f for s in problem.fixed if (f := s.family)}
     return {f: n for n, f in enumerate(sorted(known, key=lambda f: (f.material, f.colour, f.nozzle)))}
-
-
-def _stretches(rows: Iterable[Iterable[tuple[int, int]]]) -> tuple[Ints, Ints, Ints]:
-    """(where each row begins, and the end of the last), starts, ends."""
-    at, flat = [0], []
-    for row in rows:
-        flat += list(row)
-        at.append(len(flat))
-    return _ints(at), _ints(start for start, _ in flat), _ints(end for _, end in flat)
-
-
-def _calendars(problem: Problem, families: Mapping[Family, int]) -> Calendars:
-    machines = problem.machines
-    rules = [m.loads for m in machines]
-    return Calendars(
-        *_stretches(m.staffed for m in machines),
-        *_stretches(m.open for m in machines),
-        *_stretches(zip(*long_gaps(m), strict=True) for m in machines),
-        alone_max=_ints(m.unattended_max_min for m in machines),
-        night_start=np.array([m.night_start_ok for m in machines], np.bool_),
-        loads=np.array([rule is not None for rule in rules], np.bool_),
-        rule=np.array(
-            [(r.same_min, r.colour_min, r.material_min, r.nozzle_min) if r else (0, 0, 0, 0) for r in rules],
-            np.int64,
-        ).reshape(-1, 4),
-        loaded=_ints(-1 if m.loaded is None else families[m.loaded] for m in machines),
-        families=np.array([(f.colour, f.material, f.nozzle) for f in families], np.int64).reshape(-1, 3),
-        horizon=problem.horizon_min,
-    )
-
-
-def _jobs(singles: Sequence[Demand], machines: int, families: Mapping[Family, int]) -> Jobs:
-    run = np.zeros((len(singles), machines), np.int32)
-    for number, demand in enumerate(singles):
-        for machine in demand.needs[0].eligible:
-            run[number, machine] = demand.duration_min[machine]
-    eligible = [demand.needs[0].eligible for demand in singles]
-    weight: Floats = np.array([d.weight for d in singles], np.float64)
-    return Jobs(
-        release=_ints(d.release for d in singles),
-        due=_ints(-1 if d.due is None else d.due for d in singles),
-        weight=weight,
-        presence=_ints(_PRESENCE[d.presence] for d in singles),
-        setup=_ints(d.setup_of(0) for d in singles),
-        clear=_ints(d.clear_of(0) for d in singles),
-        family=_ints(-1 if d.family is None else families[d.family] for d in singles),
-        **dict(
-            zip(
-                ("starts_at", "starts_from", "starts_to"),
-                _stretches(d.starts for d in singles),
-                strict=True,
-            )
-        ),
-        eligible_at=_ints(np.cumsum([0, *(len(e) for e in eligible)])),
-        eligible=_ints(machine for e in eligible for machine in e),
-        run=run,
-        told_on=_ints(d.told.machines[0] if d.told and d.told.machines else -1 for d in singles),
-        told_start=_ints(d.told.start if d.told else 0 for d in singles),
-    )

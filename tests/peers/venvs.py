@@ -66,6 +66,14 @@ PEERS: dict[str, tuple[str, ...]] = {
     "meerk40t": ("meerk40t==0.9.9100", "pyserial==3.5", "pillow"),
     "grbl-streamer": ("grbl-streamer==2.0.2", "pyserial==3.5"),
     "marlin-host": ("marlin-host==0.2.1", "pyserial==3.5"),
+    "rivals": (  # the solvers beside ours in `tests.bench plan`
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "-r",
+        str(ROOT / "tests" / "bench" / "rivals.lock"),
+    ),
 }
 
 # Settings of the running tests that would change, or break, somebody else's program.
@@ -84,7 +92,8 @@ def peers_folder() -> Path:
 
 def peer_venv(name: str) -> Path:
     """The folder of the peer's environment, built if need be; `KeyError` for a peer not in `PEERS`."""
-    wanted = "\n".join((sys.version, *PEERS[name]))
+    locks = (Path(word).read_text() for word in PEERS[name] if word.endswith(".lock"))
+    wanted = "\n".join((sys.version, *PEERS[name], *locks))
     folder = peers_folder() / name
     stamp = folder / ".spec"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,190 @@
+"""The plan's quality: ours against insertion, CP-SAT and PyJobShop, and against our own after a long time.
+
+    python -m tests.bench plan --seeds 3 --rival-s 20 --long-s 60 --sizes small,mid
+
+Compared is `scheduler.search.cost`: the tiers of `plan.Objective` as one number, nearly all of it weighted minutes past
+due. Our limits count CPU seconds of this process (it has one thread), so a busy machine does not flatter the rivals;
+theirs are wall seconds with as many threads as they like. Every plan goes through `check`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from scheduler.check import violations
+from scheduler.greedy import solve
+from scheduler.plan import Objective, Plan, objective
+from scheduler.problem import Problem
+from scheduler.search import cost, first_plan, search, warm
+from tests.bench.labs import SIZES, lab
+from tests.bench.rivals import Answer, cpsat, pyjobshop
+
+OURS_S = {"small": 0.5, "mid": 5.0, "large": 20.0, "huge": 60.0}
+LONG_S = {"small": 0.0, "mid": 300.0, "large": 600.0, "huge": 600.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    size: str
+    seed: int
+    who: str
+    value: Objective | None
+    bound: float | None = None
+    first_ms: float | None = None
+    said: str = ""
+
+    @property
+    def cost(self) -> float | None:
+        return None if self.value is None else cost(self.value)
+
+
+def judged(problem: Problem, plan: Plan) -> Objective:
+    wrong = violations(problem, plan)
+    if wrong:
+        raise AssertionError(f"not a plan: {wrong[:5]}")
+    return objective(problem, plan)
+
+
+def ours(size: str, seed: int, long_s: float) -> tuple[Problem, Plan, list[Row]]:
+    problem = lab(seed, *SIZES[size])
+    begun = time.process_time()
+    first = first_plan(problem)
+    first_ms = 1000 * (time.process_time() - begun)
+    found = search(problem, first, limit_s=OURS_S[size], seed=seed, clock=time.process_time)
+    rows = [
+        Row(size=size, seed=seed, who="insertion, EDF", value=judged(problem, solve(problem))),
+        Row(size=size, seed=seed, who="our first", value=judged(problem, first), first_ms=first_ms),
+        Row(
+            size=size,
+            seed=seed,
+            who="ours",
+            value=judged(problem, found.plan),
+            first_ms=first_ms,
+            said=f"{found.iterations:,} moves in {OURS_S[size]:g} s",
+        ),
+    ]
+    if long_s:
+        longer = search(problem, limit_s=long_s, seed=seed + 1000, clock=time.process_time)
+        best = min(longer.plan, found.plan, key=lambda plan: objective(problem, plan))
+        rows.append(
+            Row(size=size, seed=seed, who="ours, long", value=judged(problem, best), said=f"{long_s:g} s")
+        )
+    return problem, found.plan, rows
+
+
+def theirs(size: str, seed: int, problem: Problem, plan: Plan, limit_s: float) -> list[Row]:
+    answers: list[tuple[str, Answer]] = [
+        ("CP-SAT, hinted", cpsat(problem, limit_s, plan)),
+        ("CP-SAT, cold", cpsat(problem, limit_s)),
+        ("PyJobShop", pyjobshop(problem, limit_s, plan)),
+    ]
+    return [
+        Row(
+            size=size,
+            seed=seed,
+            who=who,
+            value=judged(problem, answer.plan) if answer.plan else None,
+            bound=answer.bound,
+            first_ms=None if answer.first_s is None else 1000 * answer.first_s,
+            said=f"{answer.status} in {limit_s:g} s",
+        )
+        for who, answer in answers
+    ]
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(title="One plan, many planners (less is better; tiers from the left)")
+    for head in (
+        "lab",
+        "seed",
+        "who",
+        "cost",
+        "no place",
+        "late",
+        "moved",
+        "disliked",
+        "set-up",
+        "first ms",
+        "",
+    ):
+        table.add_column(head, justify="left" if head in ("lab", "who", "") else "right")
+    for row in rows:
+        value = row.value
+        tiers = ["no plan", *[""] * 5]
+        if value is not None:
+            figures = (value.unplaced, value.tardiness, value.moved, value.disliked, value.setup_min)
+            tiers = [f"{cost(value):,.1f}", *(f"{figure:,.0f}" for figure in figures)]
+        first = "" if row.first_ms is None else f"{row.first_ms:,.0f}"
+        bound = "" if row.bound is None else f", bound {row.bound:,.1f}"
+        table.add_row(row.size, str(row.seed), row.who, *tiers, first, row.said + bound)
+    return table
+
+
+def over_pct(rows: Sequence[Row], size: str, who: str, other: str) -> float | None:
+    """Mean over the seeds of how far the one lies over the other; a seed where either has no plan is left out."""
+    costs = {(row.seed, row.who): row.cost for row in rows if row.size == size}
+    pairs = [(costs.get((seed, who)), costs.get((seed, other))) for seed in {seed for seed, _ in costs}]
+    ratios = [100 * (a / b - 1) for a, b in pairs if a is not None and b]
+    return round(statistics.mean(ratios), 3) if ratios else None
+
+
+def _bound_pct(rows: Sequence[Row]) -> float | None:
+    """How far ours lies over the best proven bound, summed over the seeds: single bounds near nothing say little."""
+    ours, proven = 0.0, 0.0
+    for seed in {row.seed for row in rows if row.size == "small"}:
+        mine = [row for row in rows if row.size == "small" and row.seed == seed]
+        bounds = [row.bound for row in mine if row.bound is not None]
+        if bounds:
+            proven += max(bounds)
+            ours += next(row.cost for row in mine if row.who == "ours") or 0.0
+    return round(100 * (ours / proven - 1), 2) if proven else None
+
+
+def figures(rows: Sequence[Row]) -> dict[str, object]:
+    first: dict[str, float] = {}
+    for size in SIZES:
+        times = [row.first_ms for row in rows if row.size == size and row.who == "our first" and row.first_ms]
+        if times:
+            first[size] = round(statistics.median(times), 1)
+    return {
+        "small_vs_cpsat_pct": over_pct(rows, "small", "ours", "CP-SAT, hinted"),
+        "small_gap_to_bound_pct": _bound_pct(rows),
+        **{
+            f"{size}_gap_pct": over_pct(rows, size, "ours", "ours, long") for size in ("mid", "large", "huge")
+        },
+        "first_plan_ms": first,
+        "edf_over_ours_pct": {size: over_pct(rows, size, "insertion, EDF", "ours") for size in first},
+        "pyjobshop_small": over_pct(rows, "small", "PyJobShop", "ours"),
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def run(console: Console, *arguments: str) -> dict[str, object]:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench plan")
+    parser.add_argument("--seeds", type=int, default=20, help="of the small lab; one of each other size")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
+    parser.add_argument("--rival-s", type=float, default=60.0, help="for each rival on a small lab; 0: none")
+    parser.add_argument(
+        "--long-s", type=float, help="for our long runs instead of 300, 600 and 600 s; 0: none"
+    )
+    parser.add_argument("--sizes", default=",".join(SIZES))
+    said = parser.parse_args(arguments)
+    warm()
+    rows: list[Row] = []
+    for size in said.sizes.split(","):
+        long_s = LONG_S[size] if said.long_s is None or size == "small" else said.long_s
+        for seed in range(said.first, said.first + (said.seeds if size == "small" else 1)):
+            problem, plan, found = ours(size, seed, long_s)
+            if size == "small" and said.rival_s:
+                found += theirs(size, seed, problem, plan, said.rival_s)
+            rows += found
+    console.print(_table(rows))
+    return figures(rows)
