@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from drivers.moonraker import Moonraker
-from fablab.device import DeviceRefused, DeviceState, LinkLost, Misfit, Outcome, Progress, Safety, Status
+from fablab.device import DeviceRefused, DeviceState, LinkLost, Misfit, Outcome, Safety
+from tests.drivers.network_rig import ended, progress, running, settled, using
+from tests.drivers.network_rig import until as until_within
 from tests.peers.moonraker_server import Server, serve
 
 pytestmark = [pytest.mark.peers, pytest.mark.xdist_group("moonraker")]
 
 SHORT = "G28\n" + "G1 X1 Y1\n" * 5 + "G4 P600\n"
 HOT = "M104 S60\nM140 S40\n" + "G1 X1\nG4 P100\n" * 200  # about twenty seconds
+
+until = partial(until_within, within_s=20)
 
 
 @pytest.fixture
@@ -28,65 +31,14 @@ async def server(moonraker_server: Server) -> Server:
     return moonraker_server
 
 
-@asynccontextmanager
-async def opened(server: Server) -> AsyncIterator[Moonraker]:
-    device = Moonraker(name="klipper", url=server.url, api_key=server.api_key, look_s=2, settle_s=0.6)
-    await device.open()
-    try:
-        yield device
-    finally:
-        await device.close()
+def opened(server: Server) -> AbstractAsyncContextManager[Moonraker]:
+    return using(Moonraker(name="klipper", url=server.url, api_key=server.api_key, look_s=2, settle_s=0.6))
 
 
 @pytest.fixture
 async def device(server: Server) -> AsyncIterator[Moonraker]:
     async with opened(server) as one:
         yield one
-
-
-@pytest.fixture
-def token() -> str:
-    return uuid.uuid4().hex
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        file = tmp_path / "program.gcode"
-        file.write_text(text)
-        return file
-
-    return write
-
-
-async def until(device: Moonraker, want: Callable[[Status], bool], within_s: float = 20) -> Status:
-    last = None
-    try:
-        async with asyncio.timeout(within_s):
-            async with aclosing(cast("AsyncGenerator[Status]", device.watch())) as looks:
-                async for last in looks:
-                    if want(last):
-                        return last
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s} s; last was {last}") from None
-    raise AssertionError("the watch ended")
-
-
-def progress(status: Status) -> Progress:
-    assert status.progress is not None
-    return status.progress
-
-
-def is_over(status: Status) -> bool:
-    return status.progress is not None and status.progress.outcome is not None
-
-
-def settled(status: Status) -> bool:
-    return is_over(status) and status.state is DeviceState.IDLE
-
-
-def moving(status: Status) -> bool:
-    return status.state is DeviceState.RUNNING and (progress(status).fraction or 0) > 0
 
 
 async def test_opening_tells_who_answered(server: Server) -> None:
@@ -121,7 +73,7 @@ async def test_a_print_is_held_goes_on_tells_its_heat_refuses_another_and_is_can
     server: Server, device: Moonraker, token: str, program: Callable[[str], Path]
 ) -> None:
     await device.start(program(HOT), token)
-    status = await until(device, lambda s: moving(s) and s.heat_c.get("bed_target") == 40)
+    status = await until(device, lambda s: running(s) and s.heat_c.get("bed_target") == 40)
     assert status.heat_c["tool0_target"] == 60
     await device.pause()
     await until(device, lambda s: s.state is DeviceState.PAUSED)
@@ -129,7 +81,7 @@ async def test_a_print_is_held_goes_on_tells_its_heat_refuses_another_and_is_can
     with pytest.raises(DeviceRefused, match="cannot start"):
         await device.start(program(SHORT), "another")
     await device.resume()
-    await until(device, moving)
+    await until(device, running)
     with pytest.raises(DeviceRefused, match="cannot start"):
         await device.start(program(SHORT), "another")
     await device.cancel()
@@ -183,9 +135,9 @@ async def test_a_heater_fault_is_a_fault_and_stays_known_after_the_firmware_was_
     server: Server, device: Moonraker, token: str, program: Callable[[str], Path]
 ) -> None:
     await device.start(program(HOT), token)
-    await until(device, moving)
+    await until(device, running)
     await asyncio.to_thread(server.fail, "Heater extruder not heating at expected rate")
-    status = await until(device, lambda s: is_over(s) and s.state is DeviceState.FAULT)
+    status = await until(device, lambda s: ended(s) and s.state is DeviceState.FAULT)
     assert progress(status).outcome is Outcome.FAILED
     assert "not heating" in status.message
     assert status.heat_c == {}
@@ -206,7 +158,7 @@ async def test_a_run_goes_on_while_nobody_listens_and_its_end_is_learnt_later(
     async with opened(server) as first:
         await first.start(program("G4 P300\n" * 4), token)
     async with opened(server) as second:
-        assert progress(await until(second, moving)).token == token
+        assert progress(await until(second, running)).token == token
     await asyncio.to_thread(
         server.wait_for, lambda: server.objects("print_stats")["print_stats"]["state"] == "complete"
     )
@@ -234,7 +186,7 @@ async def test_klipper_and_moonraker_may_die_and_nothing_is_said_that_is_not_kno
             await until(device, lambda s: False)
         await asyncio.to_thread(server.start_moonraker)
         await device.open()
-        assert progress(await until(device, moving)).token == token
+        assert progress(await until(device, running)).token == token
         assert server.history() == [(f"fablab/lab-{token}.gcode", "interrupted")]
         await asyncio.sleep(
             1

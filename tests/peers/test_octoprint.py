@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from drivers.octoprint import OctoPrint
-from fablab.device import DeviceRefused, DeviceState, LinkLost, Misfit, Outcome, Progress, Safety, Status
+from fablab.device import DeviceRefused, DeviceState, LinkLost, Misfit, Outcome, Safety, Status
+from tests.drivers.network_rig import ended, progress, running, using
+from tests.drivers.network_rig import until as until_within
 from tests.peers.octoprint_server import Server, serve
 
 pytestmark = pytest.mark.peers
 
 SHORT = "G28\n" + "G1 X1 Y1\nG1 X2 Y2\n" * 5
 DWELLING = "G1 X1\nG4 P200\n" * 60  # about twelve seconds
+
+until = partial(until_within, within_s=20)
 
 
 @pytest.fixture
@@ -27,14 +31,8 @@ async def server(octoprint_server: Server) -> Server:
     return octoprint_server
 
 
-@asynccontextmanager
-async def opened(server: Server) -> AsyncIterator[OctoPrint]:
-    device = OctoPrint(name="virtual", url=server.url, api_key=server.api_key, look_s=2)
-    await device.open()
-    try:
-        yield device
-    finally:
-        await device.close()
+def opened(server: Server) -> AbstractAsyncContextManager[OctoPrint]:
+    return using(OctoPrint(name="virtual", url=server.url, api_key=server.api_key, look_s=2))
 
 
 @pytest.fixture
@@ -43,48 +41,8 @@ async def device(server: Server) -> AsyncIterator[OctoPrint]:
         yield one
 
 
-@pytest.fixture
-def token() -> str:
-    return uuid.uuid4().hex
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        file = tmp_path / "program.gcode"
-        file.write_text(text)
-        return file
-
-    return write
-
-
-async def until(device: OctoPrint, want: Callable[[Status], bool], within_s: float = 20) -> Status:
-    last = None
-    try:
-        async with asyncio.timeout(within_s), aclosing(device.watch()) as looks:  # type: ignore[type-var]  # a generator
-            async for last in looks:
-                if want(last):
-                    return last
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s} s; last was {last}") from None
-    raise AssertionError("the watch ended")
-
-
-def progress(status: Status) -> Progress:
-    assert status.progress is not None
-    return status.progress
-
-
-def is_over(status: Status) -> bool:
-    return status.progress is not None and status.progress.outcome is not None
-
-
 def idle(status: Status) -> bool:
     return status.state is DeviceState.IDLE
-
-
-def moving(status: Status) -> bool:
-    return status.state is DeviceState.RUNNING and (progress(status).fraction or 0) > 0
 
 
 async def test_opening_tells_who_answered(server: Server) -> None:
@@ -103,7 +61,7 @@ async def test_a_program_is_uploaded_and_printed_to_its_end(
     device: OctoPrint, token: str, program: Callable[[str], Path]
 ) -> None:
     await device.start(program(SHORT), token)
-    status = await until(device, lambda s: is_over(s) and idle(s))
+    status = await until(device, lambda s: ended(s) and idle(s))
     assert (progress(status).token, progress(status).outcome) == (token, Outcome.DONE)
     assert progress(status).fraction == 1.0
 
@@ -113,7 +71,7 @@ async def test_a_second_start_with_the_same_token_prints_nothing_more(
 ) -> None:
     await device.start(program(SHORT), token)
     await device.start(program(SHORT), token)
-    await until(device, lambda s: is_over(s) and idle(s))
+    await until(device, lambda s: ended(s) and idle(s))
     async with opened(server) as another:
         await another.start(program(SHORT), token)
     prints = server.call("GET", f"/api/files/local/fablab/lab-{token}.gcode")["prints"]
@@ -124,7 +82,7 @@ async def test_temperatures_and_progress_are_told_while_printing(
     device: OctoPrint, token: str, program: Callable[[str], Path]
 ) -> None:
     await device.start(program("M104 S40\n" + DWELLING), token)
-    status = await until(device, lambda s: s.heat_c.get("tool0_target") == 40 and moving(s))
+    status = await until(device, lambda s: s.heat_c.get("tool0_target") == 40 and running(s))
     await device.cancel()
     assert status.heat_c["tool0"] > 20
     assert 0 < (progress(status).fraction or 0) < 1
@@ -135,7 +93,7 @@ async def test_a_cancelled_run_is_cancelled_and_not_failed(
 ) -> None:
     await device.start(program(DWELLING), token)
     await device.cancel()
-    status = await until(device, lambda s: is_over(s) and idle(s))
+    status = await until(device, lambda s: ended(s) and idle(s))
     assert progress(status).outcome is Outcome.CANCELLED
 
 
@@ -149,7 +107,7 @@ async def test_a_pause_holds_and_a_repeated_pause_still_holds(
     await device.pause()
     held = await until(device, lambda s: True)
     await device.resume()
-    await until(device, moving)
+    await until(device, running)
     await device.cancel()
     assert held.state is DeviceState.PAUSED
 
@@ -159,7 +117,7 @@ async def test_a_firmware_fault_fails_the_run_and_shows_as_fault(
 ) -> None:
     await device.start(program(DWELLING), token)
     await asyncio.to_thread(server.gcode, "!!DEBUG:trigger_fatal_error_marlin")
-    status = await until(device, lambda s: is_over(s) and s.state is DeviceState.FAULT)
+    status = await until(device, lambda s: ended(s) and s.state is DeviceState.FAULT)
     assert progress(status).outcome is Outcome.FAILED
     assert "Thermal Runaway" in status.message
 
@@ -169,7 +127,7 @@ async def test_a_printer_that_vanishes_fails_the_run(
 ) -> None:
     await device.start(program(DWELLING), token)
     await asyncio.to_thread(server.gcode, "!!DEBUG:drop_connection")
-    status = await until(device, is_over)
+    status = await until(device, ended)
     assert progress(status).outcome is Outcome.FAILED
 
 
@@ -188,7 +146,7 @@ async def test_a_busy_printer_refuses_another_run(
     await device.start(program(DWELLING), token)
     with pytest.raises(DeviceRefused):
         await device.start(program(SHORT), "another")
-    status = await until(device, moving)
+    status = await until(device, running)
     await device.cancel()
     assert progress(status).token == token
 
@@ -204,7 +162,7 @@ async def test_making_safe_is_confirmed_by_the_printers_own_report(
     await device.start(program("M140 S50\nM104 S90\n" + DWELLING), token)
     await until(device, lambda s: s.heat_c.get("bed_target") == 50 and s.heat_c.get("tool0_target") == 90)
     assert await device.make_safe() is Safety.CONFIRMED
-    status = await until(device, lambda s: is_over(s) and idle(s) and s.heat_c.get("bed_target") == 0)
+    status = await until(device, lambda s: ended(s) and idle(s) and s.heat_c.get("bed_target") == 0)
     assert status.heat_c["tool0_target"] == 0
 
 
@@ -223,7 +181,7 @@ async def test_a_new_driver_finds_the_run_that_is_printing(
     async with opened(server) as first:
         await first.start(program(DWELLING), token)
     async with opened(server) as second:
-        status = await until(second, moving)
+        status = await until(second, running)
         await second.cancel()
     assert progress(status).token == token
 
@@ -248,7 +206,7 @@ async def test_a_server_killed_in_mid_print_leaves_the_outcome_unknown(
     with serve(tmp_path / "base") as server:
         async with opened(server) as device:
             await device.start(program(DWELLING), token)
-            await until(device, moving)
+            await until(device, running)
             await asyncio.to_thread(server.stop, kill=True)
             with pytest.raises(LinkLost):
                 await until(device, lambda s: False)
