@@ -15,6 +15,7 @@ from drivers.mock.grbl import MockGrbl
 from drivers.mock.marlin import MockMarlin
 from drivers.mock.moonraker import MockMoonraker
 from drivers.mock.octoprint import MockOctoPrint
+from drivers.mock.print_server import PrintServer
 from drivers.mock.printer import Printer
 from drivers.mock.prusalink import MockPrusaLink
 from drivers.mock.pty import SerialMock
@@ -22,6 +23,7 @@ from drivers.moonraker import Moonraker
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
 from fablab.base.clock import Clock
+from fablab.device import Device
 from tests.drivers.marlin_rig import QUICK
 from tests.drivers.matrix.play import Rig, Truth
 
@@ -104,6 +106,16 @@ def printed(printer: Printer) -> Truth:
     )
 
 
+def _print_server(mock: PrintServer, device: Device, folder: Path) -> Rig:
+    return Rig(
+        device=device,
+        program=written(folder, PRINT, "part.gcode"),
+        inject=mock.inject,
+        truth=lambda: printed(mock.printer),
+        hurry=partial(setattr, mock, "speed", FAST),
+    )
+
+
 @asynccontextmanager
 async def octoprint(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
     async with MockOctoPrint() as mock:
@@ -117,13 +129,7 @@ async def octoprint(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
             look_s=0.3,
             safe_s=1.5,
         )
-        yield Rig(
-            device=device,
-            program=written(folder, PRINT, "part.gcode"),
-            inject=mock.inject,
-            truth=lambda: printed(mock.printer),
-            hurry=partial(setattr, mock, "speed", FAST),
-        )
+        yield _print_server(mock, device, folder)
 
 
 @asynccontextmanager
@@ -140,13 +146,7 @@ async def prusalink(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
             safe_s=1.5,
             begin_s=1.0,
         )
-        yield Rig(
-            device=device,
-            program=written(folder, PRINT, "part.gcode"),
-            inject=mock.inject,
-            truth=lambda: printed(mock.printer),
-            hurry=partial(setattr, mock, "speed", FAST),
-        )
+        yield _print_server(mock, device, folder)
 
 
 @asynccontextmanager
@@ -162,13 +162,7 @@ async def moonraker(folder: Path, clock: Clock) -> AsyncIterator[Rig]:
             safe_s=1.5,
             settle_s=0.1,
         )
-        yield Rig(
-            device=device,
-            program=written(folder, PRINT, "part.gcode"),
-            inject=mock.inject,
-            truth=lambda: printed(mock.printer),
-            hurry=partial(setattr, mock, "speed", FAST),
-        )
+        yield _print_server(mock, device, folder)
 
 
 @asynccontextmanager
