@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler import instance
+from scheduler.check import violations
 from scheduler.greedy import solve
 from scheduler.instance import plan_from_json, plan_to_json, problem_from_json, problem_to_json
 from scheduler.plan import Plan, Reason, Unplaced, objective
@@ -200,12 +201,16 @@ def test_more_pairs_than_the_search_can_lay_out_are_refused() -> None:
     assert fault(json.dumps({**LEAST, "machines": machines, "demands": demands}).encode()).code == "too_large"
 
 
-WORDS = ("null", "-1", "1e400", "[]", "{}", '"x"', "99999999999999999999", "true", '"\\ud800"', "0.5")
+#: What may stand where something else should.
+WORDS = (
+    "0", "1", "7", "600", "100000000", "null", "-1", "1e400", "[]", "{}", '"x"', "99999999999999999999", "true", "0.5",
+    '"\\ud800"',
+)  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
 @given(seed=SEEDS)
-def test_a_spoilt_file_is_read_as_a_sound_problem_or_refused_and_nothing_else(seed: int) -> None:
+def test_a_spoilt_file_is_read_as_a_problem_that_can_be_solved_or_refused_and_nothing_else(seed: int) -> None:
     random = Random(seed)
     data = bytearray(problem_to_json(lab(seed, machines=2, jobs=3, gangs=1, fixed=1, days=2)))
     for _ in range(random.randint(1, 4)):
@@ -224,6 +229,7 @@ def test_a_spoilt_file_is_read_as_a_sound_problem_or_refused_and_nothing_else(se
     except BadProblem:
         return
     assert problem_from_json(problem_to_json(problem)) == problem
+    assert violations(problem, solve(problem)) == ()
 
 
 @pytest.mark.parametrize(
