@@ -250,7 +250,7 @@ class Board:
             rank, fit = heappop(waiting)
             machine = rank[-1]
             if fit:
-                yield _insertion(demand, (_slot(demand, 0, machine, question.shape(machine), fit),))
+                yield insertion_of(demand, (slot_of(demand, 0, machine, question.shape(machine), fit),))
                 push(machine, fit.run_start + apart_min)
             elif found := push(machine, not_before):
                 insort(first_ready, found.free_at)
@@ -283,8 +283,8 @@ class Board:
                 }
                 crew = _crew(demand, ready, self.problem.machines)
                 if crew:
-                    slots = (_slot(demand, k, m, calls[k].question.shape(m), ready[k, m]) for k, m in crew)
-                    return _insertion(demand, tuple(slots))
+                    slots = (slot_of(demand, k, m, calls[k].question.shape(m), ready[k, m]) for k, m in crew)
+                    return insertion_of(demand, tuple(slots))
                 jump = min(call.next_from(at) for call in calls)
             at = jump
         return None
@@ -387,7 +387,7 @@ def _rank(fit: Fit, machine: Machine) -> _Rank:
     return fit.free_at, fit.run_end, fit.run_start - fit.setup_start, machine.worn_min, machine.index
 
 
-def _slot(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> Slot:
+def slot_of(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> Slot:
     return Slot(
         demand=demand.id,
         machine=machine,
@@ -400,7 +400,7 @@ def _slot(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> Sl
     )
 
 
-def _insertion(demand: Demand, slots: tuple[Slot, ...]) -> Insertion:
+def insertion_of(demand: Demand, slots: tuple[Slot, ...]) -> Insertion:
     return Insertion(
         demand=demand.id,
         slots=slots,

@@ -258,7 +258,8 @@ class Question:
                 at = staffed.room(at - hands_min, hands_min) + hands_min
             elif not lane.machine.night_start_ok:
                 at = staffed.room(at, 1)
-            at = lane.alone_from(at, run_min)
+            if run_min > lane.machine.unattended_max_min:
+                at = lane.alone_from(at, run_min)
         if self._from:
             piece = bisect_right(self._from, at) - 1
             if piece < 0 or self._until[piece] <= at:

@@ -21,7 +21,7 @@ from dataclasses import astuple, dataclass, replace
 from heapq import nsmallest
 from typing import NamedTuple
 
-from scheduler.board import APART_MIN, Board, Insertion
+from scheduler.board import APART_MIN, Board, Insertion, insertion_of, slot_of
 from scheduler.greedy import urgency
 from scheduler.lanes import NEVER, Entry, Fit, Lane, Shape, shape_of
 from scheduler.plan import Plan, Reason, Unplaced, objective
@@ -153,7 +153,7 @@ def _windows(
     for lane in _easiest(board, demand, earliest, movable):
         shape = shape_of(demand, 0, lane.machine, release=earliest)
         for fit, gone in _lane_windows(lane, shape, movable, until):
-            slot = _slot(demand, 0, lane, shape, fit)
+            slot = slot_of(demand, 0, lane.machine.index, shape, fit)
             found.append(_Window((slot,), gone, _estimate(board, demand, (slot,), gone)))
     return found
 
@@ -299,13 +299,7 @@ def _play(board: Board, demand: Demand, window: _Window) -> Option | None:
     displaced = tuple(
         _displaced(other, before[other.id], to) for other, to in zip(others, moved, strict=True)
     )
-    insertion = Insertion(
-        demand=demand.id,
-        slots=window.slots,
-        ready_at=max(slot.free_at for slot in window.slots),
-        setup_min=sum(slot.setup_min for slot in window.slots),
-    )
-    return Option(insertion=insertion, displaced=displaced)
+    return Option(insertion=insertion_of(demand, window.slots), displaced=displaced)
 
 
 def _displaced(demand: Demand, before: Sequence[Slot], to: Insertion) -> Displaced:
@@ -344,19 +338,6 @@ def _apart(found: Iterable[Option], apart_min: int, alike: bool) -> list[Option]
         ):
             kept.append(option)
     return kept
-
-
-def _slot(demand: Demand, need: int, lane: Lane, shape: Shape, fit: Fit) -> Slot:
-    return Slot(
-        demand=demand.id,
-        machine=lane.machine.index,
-        setup_start=fit.setup_start,
-        run_start=fit.run_start,
-        run_end=fit.run_end,
-        free_at=fit.free_at,
-        family=shape.family,
-        need=need,
-    )
 
 
 # --- why this one

@@ -18,9 +18,9 @@ from random import Random
 from rich.console import Console
 from rich.table import Table
 
-from scheduler.board import Board, Insertion
+from scheduler.board import Board, Insertion, slot_of
 from scheduler.greedy import solve
-from scheduler.lanes import Fit, Shape, shape_of
+from scheduler.lanes import shape_of
 from scheduler.options import options, place_best
 from scheduler.plan import Plan
 from scheduler.problem import Demand, Family, Need, Presence, Problem, Slot
@@ -73,25 +73,13 @@ def crowded(seed: int) -> tuple[Problem, Plan]:
         pause_min = random.choice((0, 0, 0, 15, 45, 180))
         fit = lane.first(shape, behind[on] + pause_min)
         if fit:
-            slots[demand.id] = (_slot(short, on, shape, fit),)
+            slots[demand.id] = (slot_of(short, 0, on, shape, fit),)
             known.append(short)
             behind[on] = fit.free_at
             board.know(short)
             board.place(slots[demand.id])
     gangs = tuple(d for d in stated.demands if d.is_gang)[:1]
     return replace(stated, demands=(*known, *gangs)), Plan(slots=slots)
-
-
-def _slot(demand: Demand, machine: int, shape: Shape, fit: Fit) -> Slot:
-    return Slot(
-        demand=demand.id,
-        machine=machine,
-        setup_start=fit.setup_start,
-        run_start=fit.run_start,
-        run_end=fit.run_end,
-        free_at=fit.free_at,
-        family=shape.family,
-    )
 
 
 def single(random: Random, number: int, kind: Kinds) -> Demand:

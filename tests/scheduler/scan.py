@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from scheduler.board import APART_MIN, Board, Insertion, _crew, _insertion, _rank, _slot
+from scheduler.board import APART_MIN, Board, Insertion, _crew, _rank, insertion_of, slot_of
 from scheduler.lanes import NEVER, Fit, Lane, shape_of
 from scheduler.plan import Plan
 from scheduler.problem import Demand, Problem
@@ -45,8 +45,8 @@ def places(
         for _ in range(n):
             if fit is None:
                 break
-            slot = _slot(demand, 0, machine, shape, fit)
-            every.append((_rank(fit, lane.machine), _insertion(demand, (slot,))))
+            slot = slot_of(demand, 0, machine, shape, fit)
+            every.append((_rank(fit, lane.machine), insertion_of(demand, (slot,))))
             fit = lane.first(shape, fit.run_start + apart_min)
     return tuple(option for _, option in sorted(every, key=lambda pair: pair[0])[:n])
 
@@ -62,8 +62,8 @@ def _one_by_one(
             shape = shape_of(demand, 0, lanes[machine].machine, release=earliest)
             fit = lanes[machine].first(shape, not_before)
             if fit:
-                slot = _slot(demand, 0, machine, shape, fit)
-                firsts.append((_rank(fit, lanes[machine].machine), _insertion(demand, (slot,))))
+                slot = slot_of(demand, 0, machine, shape, fit)
+                firsts.append((_rank(fit, lanes[machine].machine), insertion_of(demand, (slot,))))
         if not firsts:
             break
         found.append(min(firsts, key=lambda pair: pair[0])[1])
@@ -91,8 +91,8 @@ def _gangs(
         ready = {key: fit for key, fit in fits.items() if fit.run_start == at}
         crew = _crew(demand, ready, problem.machines) if ready else None
         if crew:
-            slots = tuple(_slot(demand, *key, shapes[key], ready[key]) for key in crew)
-            found.append(_insertion(demand, slots))
+            slots = tuple(slot_of(demand, *key, shapes[key], ready[key]) for key in crew)
+            found.append(insertion_of(demand, slots))
             at += apart_min
             continue
         starts = sorted({fit.run_start for fit in fits.values()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,9 +48,7 @@ def asked(seed: int, problem: Problem, count: int) -> list[Demand]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=SEEDS, small=st.booleans(), apart_min=st.sampled_from((1, 7, 60, 600)), alike=st.booleans())
-def test_the_index_gives_the_places_a_scan_gives(seed: int, small: bool, apart_min: int, alike: bool) -> None:
+def hold_against_a_scan(seed: int, small: bool, apart_min: int, alike: bool) -> None:
     problem = tiny(seed) if small else lab(seed, machines=9, jobs=60, gangs=3, fixed=8, days=7)
     plan = solve(problem)
     board = Board(problem, plan)
@@ -58,6 +57,21 @@ def test_the_index_gives_the_places_a_scan_gives(seed: int, small: bool, apart_m
     for demand in (*asked(seed, problem, 5), replace(problem.demands[-1], id="again")):
         found = board.options(demand, 6, alike=alike, **how)
         assert found == scan.places(problem, demand, plan, 6, alike=alike, **how)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEEDS, small=st.booleans(), apart_min=st.sampled_from((1, 7, 60, 600)), alike=st.booleans())
+def test_the_index_gives_the_places_a_scan_gives(seed: int, small: bool, apart_min: int, alike: bool) -> None:
+    hold_against_a_scan(seed, small, apart_min, alike)
+
+
+@pytest.mark.soak
+@settings(max_examples=3000, deadline=None)
+@given(seed=SEEDS, small=st.booleans(), apart_min=st.sampled_from((1, 7, 60, 600)), alike=st.booleans())
+def test_the_index_gives_the_places_a_scan_gives_thousands_of_times(
+    seed: int, small: bool, apart_min: int, alike: bool
+) -> None:
+    hold_against_a_scan(seed, small, apart_min, alike)
 
 
 @settings(max_examples=15, deadline=None)
