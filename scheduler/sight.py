@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from math import ceil, floor
 
 from fablab.base.database import UnitOfWork
@@ -199,8 +200,8 @@ def family_of(claim: Claim | Held) -> Family | None:
 
 
 def colour_number(colour: str | None) -> int:
-    """The same name gives the same number in every process, unlike `hash`."""
-    return int.from_bytes((colour or "").encode()[:12], "big")
+    """The same name gives the same number in every process, unlike `hash`; below 2**56, for arrays and MessagePack."""
+    return int.from_bytes(blake2b(colour.encode(), digest_size=7).digest(), "big") if colour else 0
 
 
 def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tuple[Piece, ...]) -> Machine:

@@ -169,6 +169,8 @@ def test_an_open_colour_is_of_a_family_of_its_own() -> None:
     assert colour_number(None) == colour_number("") == 0
     assert colour_number("orange") == colour_number("orange")
     assert colour_number("orange") != colour_number("noir")
+    assert colour_number("gris anthracite mat") != colour_number("gris anthracite brillant")
+    assert all(0 <= colour_number(name) < 2**56 for name in ("é" * 40, "orange", "\x00"))
 
 
 @pytest.mark.parametrize(
