@@ -90,10 +90,12 @@ def options(
     if displacing:
         until = min((o.ready_at - apart_min for o in plain), default=NEVER)
         windows = sorted(_windows(board, demand, earliest, pinned, until), key=lambda w: w.rank)
-        trials = [option for w in windows[:TRIED] if (option := _play(board, demand, w))]
-        trials.sort(key=lambda o: (o.ready_at, len(o.displaced)))
-        kept = _apart([*found, *trials], apart_min, alike or demand.is_gang)
-        found += [option for option in kept if option.displaced][:displacing]
+        for window in windows[:TRIED]:
+            option = _play(board, demand, window)
+            if option and _is_apart(option, found, apart_min, alike or demand.is_gang):
+                found.append(option)
+            if len(found) == len(plain) + displacing:
+                break
     return _with_reasons(board, demand, found)
 
 
@@ -327,17 +329,13 @@ def _cost(board: Board, demand: Demand, option: Option | None) -> tuple[float, .
     return tuple(round(float(new - old), 6) for new, old in zip(astuple(after), astuple(before), strict=True))
 
 
-def _apart(found: Iterable[Option], apart_min: int, alike: bool) -> list[Option]:
-    kept: list[Option] = []
-    for option in found:
-        on = {slot.machine for slot in option.slots}
-        if all(
-            abs(option.run_start - other.run_start) >= apart_min
-            or not (alike or on & {slot.machine for slot in other.slots})
-            for other in kept
-        ):
-            kept.append(option)
-    return kept
+def _is_apart(option: Option, others: Iterable[Option], apart_min: int, alike: bool) -> bool:
+    on = {slot.machine for slot in option.slots}
+    return all(
+        abs(option.run_start - other.run_start) >= apart_min
+        or not (alike or on & {slot.machine for slot in other.slots})
+        for other in others
+    )
 
 
 # --- why this one
