@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.fairness import (
@@ -38,6 +38,7 @@ LOADS = st.lists(
 DAYS = st.floats(0, 400, allow_nan=False)
 
 
+@settings(max_examples=40)
 @given(LOADS, st.data())
 def test_who_used_more_weighs_no_more(loads: list[Load], data: st.DataObject) -> None:
     which = data.draw(st.integers(0, len(loads) - 1))
@@ -47,6 +48,7 @@ def test_who_used_more_weighs_no_more(loads: list[Load], data: st.DataObject) ->
     assert after <= before + 1e-9
 
 
+@settings(max_examples=40)
 @given(LOADS)
 def test_every_factor_is_bounded_and_every_due_share_handed_out_once(loads: list[Load]) -> None:
     found = judge(loads)

@@ -12,6 +12,7 @@ from web.cli.devices import devices
 from web.cli.jobs import job
 from web.cli.lab import demo, doctor, member, migrate, seed, serve
 from web.cli.plan import plan
+from web.cli.reports import reports
 from web.cli.setup import init, machine, spool
 from web.cli.show import CliError, say_error
 from web.settings import SettingsError
@@ -23,7 +24,21 @@ def cli() -> None:
     """The service a FabLab runs on: one calendar, real machines, and when the part is ready."""
 
 
-for command in (init, serve, demo, migrate, seed, doctor, member, machine, spool, devices, job, plan):
+for command in (
+    init,
+    serve,
+    demo,
+    migrate,
+    seed,
+    doctor,
+    member,
+    machine,
+    spool,
+    devices,
+    job,
+    plan,
+    reports,
+):
     cli.add_command(command)
 
 

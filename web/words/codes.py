@@ -373,9 +373,9 @@ WORDS: dict[str, dict[str, str]] = {
         "public_body": _("Public body"),
     },
     "estimate_source": {
-        "slicer": _("the slicer's own"),
-        "motion": _("our own, from the moves"),
-        "given": _("given by a person"),
+        "slicer": _("the slicer"),
+        "motion": _("our reading"),
+        "given": _("a person"),
     },
     "priority_says": {
         "-1": _("It was said that it can wait."),
