@@ -17,9 +17,8 @@ machine. It never lets a held machine go on by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,20 +26,17 @@ from typing import TypeVar
 
 from drivers.grbl.limits import Limits
 from drivers.grbl.program import inspect
-from drivers.grbl.worker import Journal, Worker
-from drivers.identity import Expected
+from drivers.grbl.worker import Worker
 from drivers.lines import Lines
+from drivers.port_thread import Journal, PortDevice
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
     DeviceError,
     DeviceRefused,
-    DeviceState,
     DeviceTimeout,
     Identity,
-    LinkLost,
     Safety,
-    Status,
 )
 
 __all__ = ["Grbl", "Limits"]
@@ -48,7 +44,7 @@ __all__ = ["Grbl", "Limits"]
 T = TypeVar("T")
 
 
-class Grbl:
+class Grbl(PortDevice[Worker]):
     """A `fablab.device.Device`. `port` is a path, opened exclusively.
 
     `serial_number` is the text stored in the machine's build info ($I=) that must answer, where one is known, and
@@ -73,25 +69,21 @@ class Grbl:
         journal: Journal | None = None,
         connect: Callable[[], Lines] | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name=name, port=port, serial_number=serial_number, known=known, every_s=every_s)
         self._clock = clock or SystemClock()
-        self._port = port
-        self._expected = Expected(name=name, serial_number=serial_number, where=port, known=known or {})
-        self._every_s = every_s
         self._limits = limits or Limits()
         self._journal = journal
         self._connect = connect or partial(Lines.open, port, baud)
-        self._worker: Worker | None = None
         self._stops = 0  # counts stops and cancels: one that comes while a file is still being read wins
         self._reading = 0
 
     async def open(self) -> Identity:
         """Raises LinkLost or Misfit. Resets the machine, so that nothing goes on that somebody else began."""
-        last = self._worker
-        if last and last.is_alive():
-            raise DeviceRefused(f"{self.name} is open already")
+        return await super().open()
+
+    def _made(self, last: Worker | None) -> Worker:
         before = last.job if last else None
-        worker = self._worker = Worker(
+        return Worker(
             name=self.name,
             port=self._port,
             connect=self._connect,
@@ -100,47 +92,11 @@ class Grbl:
             journal=self._journal,
             job=before if before and not before.live else None,
         )
-        worker.start()
-        try:
-            firmware = await asyncio.wrap_future(worker.ready)
-        except asyncio.CancelledError:
-            worker.stop()
-            raise
-        try:
-            if firmware.unanswered and self._expected.serial_number:
-                raise DeviceTimeout(f"{self.name} cannot be asked who it is while its door is open")
-            self._expected.check(firmware.identity)
-        except DeviceError:
-            await self.close()
-            raise
-        return firmware.identity
 
-    async def close(self) -> None:
-        if self._worker:
-            self._worker.stop()
-            await asyncio.to_thread(self._worker.join)
-
-    async def watch(self) -> AsyncIterator[Status]:
-        """Ends with a status OFFLINE and LinkLost."""
-        worker = self._opened()
-        loop = asyncio.get_running_loop()
-        changed = asyncio.Event()
-        key = object()
-        worker.listen(key, partial(_wake, loop, changed))
-        try:
-            while True:
-                changed.clear()
-                lost = worker.lost
-                status = worker.status()
-                yield status
-                if lost or status.state is DeviceState.OFFLINE:
-                    raise lost or worker.lost or LinkLost(f"{self.name} is not connected")
-                # Not asyncio.wait_for: in Python 3.11 a cancel that meets the event is lost, and a link never closes.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._every_s):
-                        await changed.wait()
-        finally:
-            worker.listen(key, None)
+    def _check(self, worker: Worker, identity: Identity) -> None:
+        if worker.unanswered and self._expected.serial_number:
+            raise DeviceTimeout(f"{self.name} cannot be asked who it is while its door is open")
+        super()._check(worker, identity)
 
     async def start(self, program: Path, token: str) -> None:
         """Reads the whole file, then has the machine try it in check mode. Raises DeviceRefused with the first
@@ -201,18 +157,6 @@ class Grbl:
         except (DeviceError, TimeoutError):
             return Safety.NOT_CONFIRMED
 
-    def _opened(self) -> Worker:
-        if self._worker is None:
-            raise LinkLost(f"{self.name} is not open")
-        return self._worker
-
     async def _await(self, worker: Worker, act: Callable[[], Future[T]]) -> T:
         """What an order promised, once it is so."""
         return await asyncio.wrap_future(await asyncio.wrap_future(worker.order(act)))
-
-
-def _wake(loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-    try:
-        loop.call_soon_threadsafe(changed.set)
-    except RuntimeError:
-        return  # the watcher's loop has ended before its watch did

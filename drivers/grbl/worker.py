@@ -16,20 +16,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from drivers.grbl import meanings, words
-from drivers.grbl.handshake import Firmware, Haste, greet
+from drivers.grbl.handshake import Haste, greet
 from drivers.grbl.job import Job, Phase, look, obstacle
 from drivers.grbl.limits import Limits
 from drivers.grbl.pace import Pace
 from drivers.grbl.program import Findings, Kind, Program, Step
 from drivers.grbl.stop import Act, Leg, Stop
 from drivers.grbl.talk import ASK, GO, HOLD, RESET, Origin, Sent, Talk
-from drivers.grbl.thread import PortThread, promise
 from drivers.grbl.trial import Trial, complaint
 from drivers.grbl.words import Report, Setup, State, Word
 from drivers.lines import Lines
+from drivers.port_thread import Journal, PortThread, promise
 from fablab.base.clock import Clock
 from fablab.device import (
     DeviceError,
@@ -40,9 +39,6 @@ from fablab.device import (
     Safety,
     Status,
 )
-
-T = TypeVar("T")
-Journal = Callable[[int, int], None]
 
 _CLOSING = (b"M5", b"G4 P0.01")  # the wait is acknowledged only when all moves before it are made
 _DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
@@ -59,7 +55,7 @@ class _Wait:
 
 
 class Worker(PortThread):
-    """`ready` is answered by the handshake; `job` is the last program, as far as this link knows it."""
+    """`job` is the last program, as far as this link knows it; `unanswered`: the machine could not be asked who it is."""
 
     def __init__(
         self,
@@ -77,10 +73,9 @@ class Worker(PortThread):
         self._clock = clock
         self._limits = limits
         self._journal = journal
-        self.ready: Future[Firmware] = promise()
+        self.unanswered = False
         self.job = job
         self._talk = Talk()
-        self._urgent = False
         self._setup = Setup()
         self._asked_setup = False
         self._pace = Pace()
@@ -102,11 +97,6 @@ class Worker(PortThread):
         self._silent = 0  # status questions since anything came
 
     # -- for other threads ---------------------------------------------------------------------------------
-
-    def hurry(self) -> None:
-        """A stop is coming: the hold goes out even in the middle of a handshake."""
-        self._urgent = True
-        self._wake()
 
     def status(self) -> Status:
         now = self._clock.now()
@@ -145,6 +135,7 @@ class Worker(PortThread):
         firmware = greet(self._lines, self._limits, self._asked_of_us, self._port)
         now = time.monotonic()
         self._heard = self._moved = now
+        self.unanswered = bool(firmware.unanswered)
         self._setup, self._asked_setup = firmware.setup, not firmware.unanswered
         self._talk.resize(firmware.rx)
         for command in firmware.unanswered:
@@ -153,14 +144,12 @@ class Worker(PortThread):
         self._alarm = firmware.alarm
         if firmware.report is not None:
             self._see(firmware.report, now)
-        self.ready.set_result(firmware)
+        self.ready.set_result(firmware.identity)
         self._send(Sent(command=b"M5", origin=Origin.OURS))
 
     def _let_go(self, error: DeviceError) -> None:
         if self.job and self.job.live:
             self.job.program.close()
-        if not self.ready.done():
-            self.ready.set_exception(error)
         for waiting in self._stop_answers:
             waiting.set_result(Safety.NOT_CONFIRMED)
         for wait in (self._pausing, self._resuming):
@@ -189,6 +178,10 @@ class Worker(PortThread):
         if not self._talk.flying:
             self._moved = time.monotonic()  # the wait for an answer begins now
         self._write(self._talk.send(sent))
+
+    def _write(self, data: bytes) -> None:
+        assert self._lines is not None
+        self._lines.write(data)
 
     def _ask(self, now: float) -> None:
         self._asked = now

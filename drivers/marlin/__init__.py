@@ -10,29 +10,24 @@ worker    the thread that owns the port
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from drivers.identity import Expected
 from drivers.lines import Lines
 from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Program
-from drivers.marlin.worker import Journal, Worker
+from drivers.marlin.worker import Worker
+from drivers.port_thread import Journal, PortDevice
 from fablab.base.clock import Clock, SystemClock
 from fablab.device import (
     Capability,
     DeviceError,
     DeviceRefused,
-    DeviceState,
     Identity,
-    LinkLost,
-    Misfit,
     Safety,
-    Status,
 )
 
 __all__ = ["Habits", "Limits", "Marlin"]
@@ -40,7 +35,7 @@ __all__ = ["Habits", "Limits", "Marlin"]
 T = TypeVar("T")
 
 
-class Marlin:
+class Marlin(PortDevice[Worker]):
     """A `fablab.device.Device`. `port` is a path (opened exclusively) or any URL pyserial takes.
 
     `serial_number` is the UUID that must answer, where one is known, and `known` whose the others are; `every_s`
@@ -72,10 +67,8 @@ class Marlin:
         journal: Journal | None = None,
         connect: Callable[[], Lines] | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name=name, port=port, serial_number=serial_number, known=known, every_s=every_s)
         self._clock = clock or SystemClock()
-        self._port = port
-        self._expected = Expected(name=name, serial_number=serial_number, where=port, known=known or {})
         self._window = window
         self._habits = Habits(
             on_pause=tuple(on_pause),
@@ -84,19 +77,17 @@ class Marlin:
             quick_stop=quick_stop,
             kill=kill,
         )
-        self._every_s = every_s
         self._limits = limits or Limits()
         self._journal = journal
         self._connect = connect or partial(Lines.open, port, baud)
-        self._worker: Worker | None = None
 
     async def open(self) -> Identity:
         """Raises LinkLost or Misfit. After a program was lost, or a stop was, the heaters go off first."""
-        last = self._worker
-        if last and last.is_alive():
-            raise DeviceRefused(f"{self.name} is open already")
+        return await super().open()
+
+    def _made(self, last: Worker | None) -> Worker:
         before = last.job if last else None
-        worker = self._worker = Worker(
+        return Worker(
             name=self.name,
             port=self._port,
             connect=self._connect,
@@ -108,45 +99,6 @@ class Marlin:
             job=before if before and not before.live else None,
             unsafe=(before is not None and before.live) or (last is not None and last.maybe_hot),
         )
-        worker.start()
-        try:
-            identity = await asyncio.wrap_future(worker.ready)
-        except asyncio.CancelledError:
-            worker.stop()
-            raise
-        try:
-            self._expected.check(identity)
-        except Misfit:
-            await self.close()
-            raise
-        return identity
-
-    async def close(self) -> None:
-        if self._worker:
-            self._worker.stop()
-            await asyncio.to_thread(self._worker.join)
-
-    async def watch(self) -> AsyncIterator[Status]:
-        """Ends with a status OFFLINE and LinkLost."""
-        worker = self._opened()
-        loop = asyncio.get_running_loop()
-        changed = asyncio.Event()
-        key = object()
-        worker.listen(key, partial(_wake, loop, changed))
-        try:
-            while True:
-                changed.clear()
-                lost = worker.lost
-                status = worker.status()
-                yield status
-                if lost or status.state is DeviceState.OFFLINE:
-                    raise lost or worker.lost or LinkLost(f"{self.name} is not connected")
-                # Not asyncio.wait_for: in Python 3.11 a cancel that meets the event is lost, and a link never closes.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._every_s):
-                        await changed.wait()
-        finally:
-            worker.listen(key, None)
 
     async def start(self, program: Path, token: str) -> None:
         """Raises DeviceRefused when a program runs, the machine has stopped, or the file cannot be read."""
@@ -176,11 +128,6 @@ class Marlin:
         except (DeviceError, TimeoutError):
             return Safety.NOT_CONFIRMED
 
-    def _opened(self) -> Worker:
-        if self._worker is None:
-            raise LinkLost(f"{self.name} is not open")
-        return self._worker
-
     async def _order(self, act: Callable[[], T]) -> T:
         return await asyncio.wrap_future(self._opened().order(act))
 
@@ -192,10 +139,3 @@ def _begin(worker: Worker, token: str, program: Path) -> None:
     except OSError as error:
         raise DeviceRefused(f"the program cannot be read: {error.strerror}") from error
     worker.begin(token, opened)
-
-
-def _wake(loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-    try:
-        loop.call_soon_threadsafe(changed.set)
-    except RuntimeError:
-        return  # the watcher's loop has ended before its watch did

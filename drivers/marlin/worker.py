@@ -7,14 +7,11 @@ missing `ok`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 
 from drivers.lines import Lines
 from drivers.marlin import words
@@ -24,22 +21,17 @@ from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Kind, Program, Step, remaining_s
 from drivers.marlin.talk import Talk, Verdict
 from drivers.marlin.words import Firmware, Word
+from drivers.port_thread import Journal, PortThread, promise
 from fablab.base.clock import Clock
 from fablab.device import (
     DeviceError,
     DeviceRefused,
     DeviceState,
     DeviceTimeout,
-    Identity,
-    LinkLost,
     Outcome,
     Safety,
     Status,
 )
-
-T = TypeVar("T")
-Journal = Callable[[int, int], None]
-
 
 # Of what a machine says without being asked no more than this is kept, whatever floods in.
 LONGEST_FAULT = 400
@@ -56,8 +48,9 @@ class _SafeStop:
     cold: int = 0  # reports in a row with every target at 0
 
 
-class Worker(threading.Thread):
-    """Runs from `start()` until the link is lost or `stop()`. `ready` is answered by the handshake."""
+class Worker(PortThread):
+    """`job` is the last program, as far as this link knows it; `maybe_hot`: a stop was asked for that the machine has
+    not confirmed."""
 
     def __init__(
         self,
@@ -73,26 +66,17 @@ class Worker(threading.Thread):
         job: Job | None,
         unsafe: bool,
     ) -> None:
-        super().__init__(name=f"marlin {name}", daemon=True)
+        super().__init__(f"marlin {name}", connect)
         self._port = port
-        self._connect = connect
         self._clock = clock
         self._limits = limits
         self._habits = habits
         self._journal = journal
         self._unsafe = unsafe
-        self.ready: Future[Identity] = _promise()
-        self.lost: DeviceError | None = None
         self.job = job
         self.firmware: Firmware | None = None
-        self._lines: Lines | None = None
         self._talk = Talk(window=window)
-        self._orders: deque[Callable[[], None]] = deque()
         self._host: deque[bytes] = deque()  # commands of our own, sent before the program's next line
-        self._listeners: dict[object, Callable[[], None]] = {}
-        self._lock = threading.Lock()  # around state that `status` must see as one
-        self._closing = False
-        self._urgent = False  # a stop was asked for and may not have reached the wire yet
         self._heat: dict[str, float] = {}
         self._fault = ""
         self._message = ""
@@ -100,45 +84,14 @@ class Worker(threading.Thread):
         self._last_code = b""  # of the line that is in flight
         self._readback = -1  # number of the last M105 sent
         self._safe_stop: _SafeStop | None = None
-        self.maybe_hot = False  # a stop was asked for that the machine has not confirmed
+        self.maybe_hot = False
         self._rebooted = False
         self._says_busy = False
-        self._heard = self._moved = self._polled = self._told = self._ticked = 0.0
+        self._heard = self._moved = self._polled = self._ticked = 0.0
         self._resend_at = 0.0  # when a resend was asked for whose ok has not come yet
         self._tries = 0
 
     # -- for other threads ---------------------------------------------------------------------------------
-
-    def order(self, act: Callable[[], T]) -> Future[T]:
-        """Have `act` run in this thread; its future fails with LinkLost when the link goes first."""
-        answer: Future[T] = Future()
-        with self._lock:
-            if self.lost:
-                answer.set_exception(self.lost)
-                return answer
-            self._orders.append(partial(self._obey, answer, act))
-        if self._lines is not None:
-            self._lines.wake()
-        return answer
-
-    def hurry(self) -> None:
-        """A stop is coming: what switches heaters off goes out even in the middle of a handshake."""
-        self._urgent = True
-        if self._lines is not None:
-            self._lines.wake()
-
-    def stop(self) -> None:
-        self._closing = True
-        if self._lines is not None:
-            self._lines.wake()
-
-    def listen(self, key: object, listener: Callable[[], None] | None) -> None:
-        """Have `listener` called on change, from this thread; None takes it away."""
-        with self._lock:
-            if listener is None:
-                self._listeners.pop(key, None)
-            else:
-                self._listeners[key] = listener
 
     def status(self) -> Status:
         now = self._clock.now()
@@ -159,59 +112,16 @@ class Worker(threading.Thread):
 
     # -- the thread ----------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        try:
-            self._lines = self._connect()
-            self._handshake()
-            assert self.firmware is not None
-            self.ready.set_result(self.firmware.identity)
-            while not self._closing:
-                self._turn()
-            raise LinkLost("the port was closed by us")
-        except DeviceError as error:
-            self._end(error)
-        finally:
-            if self.lost is None:  # a fault of ours: it must not look like a machine that is merely quiet
-                self._end(LinkLost("the driver itself failed"))
+    def _greet(self) -> None:
+        self.ready.set_result(self._handshake().identity)
 
-    def _end(self, error: DeviceError) -> None:
-        with self._lock:
-            self.lost = error
-            if self.job and self.job.live:
-                self.job.program.close()
-        if self._lines is not None:
-            self._lines.close()
-        if not self.ready.done():
-            self.ready.set_exception(error)
+    def _let_go(self, error: DeviceError) -> None:
         if self._safe_stop:
             self._safe_stop.answer.set_result(Safety.NOT_CONFIRMED)
             self._safe_stop = None
-        self._obey_all()
-        self._tell()
         if self.job and self.job.live:
+            self.job.program.close()
             self._note(self.job)
-
-    def _obey_all(self) -> None:
-        while self._orders:
-            self._orders.popleft()()
-
-    def _obey(self, answer: Future[T], act: Callable[[], T]) -> None:
-        if not answer.set_running_or_notify_cancel():
-            return  # who asked has gone away before we came to it
-        try:
-            if self.lost:
-                raise self.lost
-            answer.set_result(act())
-        except DeviceRefused as refusal:
-            answer.set_exception(refusal)
-        except DeviceError as error:
-            answer.set_exception(error)
-            if not self.lost:
-                raise
-        except Exception:
-            # The thread ends of it, and whoever waits for the answer must not wait for ever.
-            answer.set_exception(LinkLost("the driver itself failed"))
-            raise
 
     def _turn(self) -> None:
         assert self._lines is not None
@@ -455,7 +365,7 @@ class Worker(threading.Thread):
 
     # -- the handshake -------------------------------------------------------------------------------------
 
-    def _handshake(self) -> None:
+    def _handshake(self) -> Firmware:
         """Numbers from zero, who is there, and reports switched on. Raises DeviceTimeout or Misfit."""
         assert self._lines is not None
         if self._unsafe:
@@ -473,6 +383,7 @@ class Worker(threading.Thread):
             self._host.extend(self._off())
             self._unsafe = False
         self._host.append(b"M105")
+        return self.firmware
 
     def _interrupted(self) -> bool:
         """Asked all through a handshake, which may take long: no reason to hold a stop up."""
@@ -589,7 +500,7 @@ class Worker(threading.Thread):
         """Heaters and fan off before anything else; the future knows what the machine then said."""
         if self._safe_stop is None:
             self._over(Outcome.CANCELLED, "stopped: the machine was made safe")
-            self._safe_stop = _SafeStop(_promise(), time.monotonic() + self._limits.safe_s)
+            self._safe_stop = _SafeStop(promise(), time.monotonic() + self._limits.safe_s)
             self.maybe_hot = True
             self._host.clear()
             self._resend_at = 0.0
@@ -642,24 +553,6 @@ class Worker(threading.Thread):
                 self._journal(job.line, job.offset)
             except OSError as error:
                 self._message = f"the position in the program could not be written down: {error}"
-
-    def _tell(self, *, soon: bool = False) -> None:
-        """Wake the watchers: at once, or (`soon`) not more than five times a second."""
-        now = time.monotonic()
-        if soon and now - self._told < 0.2:
-            return
-        self._told = now
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for listener in listeners:
-            listener()
-
-
-def _promise() -> Future[T]:
-    """A future that nobody who merely waits for it can cancel."""
-    promise: Future[T] = Future()
-    promise.set_running_or_notify_cancel()
-    return promise
 
 
 def _next(program: Program) -> Step | None:

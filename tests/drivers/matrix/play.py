@@ -250,12 +250,13 @@ async def _stage(play: Play, fault: str, phase: Phase, tasks: list[asyncio.Task[
         play.done_in_pause = await _settled(rig)
         await play.strike(fault)
         return
-    await play.strike(fault)
     if phase is Phase.CANCELLING:
-        tasks.append(asyncio.create_task(play.cancel_until_ended()))
-    else:
-        await asyncio.sleep(0.05)
-        await _now(rig.hurry())
+        tasks.append(asyncio.create_task(play.cancel_until_ended()))  # begins once the fault is on its way
+        await play.strike(fault)
+        return
+    await play.strike(fault)
+    await asyncio.sleep(0.05)
+    await _now(rig.hurry())
 
 
 async def _settled(rig: Rig) -> int:

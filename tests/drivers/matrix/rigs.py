@@ -58,12 +58,13 @@ def written(folder: Path, lines: list[str], name: str) -> Path:
     return path
 
 
-async def struck(mock: SerialMock, fault: str) -> None:
-    """The fault is there when this is done: a mock has a thread of its own."""
-    loop, there = asyncio.get_running_loop(), asyncio.Event()
+def struck(mock: SerialMock, fault: str) -> asyncio.Future[None]:
+    """Done when the fault is there: a mock has a thread of its own."""
+    loop = asyncio.get_running_loop()
+    there = loop.create_future()
     mock.inject(fault)
-    mock._do(partial(loop.call_soon_threadsafe, there.set))
-    await there.wait()
+    mock._do(partial(loop.call_soon_threadsafe, there.set_result, None))
+    return there
 
 
 @asynccontextmanager
