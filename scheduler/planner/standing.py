@@ -2,8 +2,8 @@
 
 Nothing that starts within the freeze, that a person was given or has prepared, or that runs, is among the demands.
 A promise is kept in two ways. A job that has a date it is wanted by is judged by that date, and leaving the place its
-owner was told costs (`Demand.told`). A job without one is wanted by the moment that was promised for it: later is
-late, earlier is welcome.
+owner was told costs (`Demand.told`). A job without one is wanted by the moment that was promised for it, or before
+where that is longer than anybody should wait: later is late, earlier is welcome.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def _demand(sight: Sight, row: Claim, slots: tuple[Slot, ...], earliest: datetim
     demand = replace(demand, duration_min={**demand.duration_min, **kept})
     promised = row.told_ready_at or row.ready_at
     if row.due_at is None and promised is not None:
-        return replace(demand, due=max(0, sight.minute(promised)))
+        promised_min = sight.minute(promised)
+        due = promised_min if demand.due is None else min(promised_min, demand.due)
+        return replace(demand, due=max(0, due))
     if not slots:
         return demand
     told = Told(machines=tuple(slot.machine for slot in slots), start=slots[0].run_start)

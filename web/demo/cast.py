@@ -203,3 +203,19 @@ QUEUED: tuple[tuple[str, str], ...] = (
     ("vase_ondule.gcode", "PLA"),
     ("engrenage_v3.gcode", "PETG"),
 )
+
+#: (file, material, wanted in so many hours, taken back) of what waits behind it. The withdrawn ones leave gaps, which
+#: the server's search fills while one looks on.
+LATER: tuple[tuple[str, str, int | None, bool], ...] = (
+    *(("boitier_capteur.gcode", material, None, True) for material in ("PLA", "PETG") * 4),
+    ("adaptateur_tuyau.gcode", "PETG", None, False),
+    ("adaptateur_tuyau.gcode", "PLA", None, False),
+    ("figurine_renard.gcode", "PLA", None, False),
+    ("support_telephone.gcode", "PLA", 16, False),
+    ("support_telephone.gcode", "PETG", None, False),
+    ("poulie_gt2.gcode", "PETG", 20, False),
+    ("poulie_gt2.gcode", "PLA", None, False),
+    ("engrenage_v3.gcode", "PLA", 16, False),
+    ("engrenage_v3.gcode", "PETG", None, False),
+    ("cube_test.gcode", "PETG", 12, False),
+)

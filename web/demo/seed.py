@@ -31,6 +31,7 @@ from fablab.places.models import (
 )
 from fablab.programs.models import Program
 from fablab.programs.store import Store
+from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
 
@@ -59,9 +60,11 @@ def seed(database: Database, store: Store) -> None:
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
-    """What is still to be made today: real submissions of other members, with real places in the plan."""
-    for member, (name, material) in zip(
-        chance.sample(everybody[5:], len(cast.QUEUED)), cast.QUEUED, strict=True
+    """What is still to be made: real submissions of other members, with real places in the plan."""
+    withdrawn: list[tuple[Actor, str]] = []
+    queue = [*((name, material, None, False) for name, material in cast.QUEUED), *cast.LATER]
+    for member, (name, material, due_h, is_withdrawn) in zip(
+        chance.sample(everybody[5:], len(queue)), queue, strict=True
     ):
         actor = Actor(member_id=member.id, name=member.name, role=member.role.value)
         with database.begin(actor) as uow:
@@ -70,8 +73,13 @@ def _queue_up(database: Database, everybody: list[Member], chance: random.Random
             if found is None:
                 continue
             job = jobs.draft(uow, found, name)
-            jobs.submit(uow, job.id, Wishes(material=material))
+            due_at = uow.now + timedelta(hours=due_h) if due_h else None
+            jobs.submit(uow, job.id, Wishes(material=material, due_at=due_at))
             planner.insert(uow, calendar.claim(uow, job.id))
+            withdrawn += [(actor, job.id)] if is_withdrawn else []
+    for actor, job_id in withdrawn:
+        with database.begin(actor) as uow:
+            attempts.cancel_job(uow, job_id)
 
 
 def _house(uow: UnitOfWork) -> None:
