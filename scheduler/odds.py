@@ -26,10 +26,13 @@ _SPREAD = 2 * _STANDARD.inv_cdf(0.9)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Seconds from now to the middle of a finish, and its scale: one deviation, were all normal."""
+    """Seconds from now to the middle of a finish, its scale (one deviation, were all normal), and what it takes at
+    the very least.
+    """
 
     middle_s: float
     scale_s: float
+    least_s: float = 60.0
 
     def off_by(self, finished_s: float) -> float:
         """How many scales after its middle a finish came; what `learn_odds` learns from."""
@@ -40,7 +43,11 @@ def outlook(wait_s: float, duration: Duration) -> Outlook:
     """Of a run planned to start in `wait_s`."""
     own_s = (duration.p90_s - duration.p10_s) / _SPREAD
     slip_s = SLIP * max(0.0, wait_s)
-    return Outlook(middle_s=wait_s + duration.p50_s, scale_s=sqrt(own_s**2 + slip_s**2 + HAND_S**2))
+    return Outlook(
+        middle_s=wait_s + duration.p50_s,
+        scale_s=sqrt(own_s**2 + slip_s**2 + HAND_S**2),
+        least_s=duration.quantile(0.01),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +57,8 @@ class Odds:
     record: tuple[float, ...] = ()
 
     def finish_s(self, view: Outlook, q: float) -> float:
-        """Seconds from now by which it is finished with probability `q` (0 < q < 1); a minute at least."""
-        return max(60.0, view.middle_s + view.scale_s * self.deviation(q))
+        """Seconds from now by which it is finished with probability `q` (0 < q < 1)."""
+        return max(view.least_s, view.middle_s + view.scale_s * self.deviation(q))
 
     def deviation(self, q: float) -> float:
         """In scales: the normal curve's quantile and the record's own, each weighed by what stands behind it."""
