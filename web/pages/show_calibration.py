@@ -49,7 +49,7 @@ def _verdict(eyes: Eyes, found: Calibration) -> tuple[str, bool]:
         ), False
     low, high = found.shares[0], found.shares[3]
     within, wanted = high - low, QUANTILES[3] - QUANTILES[0]
-    if _is_off(wanted, within, found.promises):
+    if abs(within - wanted) > 2 * OFF and _is_off(wanted, within, found.promises):
         facts |= {"within": _share(eyes, within), "wanted": _share(eyes, wanted)}
         if within < wanted:
             return eyes.gettext(
