@@ -26,6 +26,10 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 PYTEST := -m coverage run $(PYTEST)
 endif
 
+# What numba compiles is compiled once, before many processes need it at the same time.
+WARM := $(BIN)/python -c "from fablab.programs import gcode; gcode.warm()" & \
+	$(BIN)/python -c "from scheduler import search; search.warm()" && wait
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +49,7 @@ demo: $(VENV)/.run ## the same on fresh data every time, in build/demo
 .PHONY: test
 test: $(VENV)/.dev ## all tests; COVER=1 measures what they reach
 	@.ci/tools zones chromium headers sodium
+	@$(WARM)
 	@$(BIN)/python $(PYTEST) $(ARGS)
 
 .PHONY: check
