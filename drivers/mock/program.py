@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.mock.faults import Fault
-from drivers.mock.pty import SerialMock
+from drivers.mock.pty import Port, SerialMock
 
 
 def parser(prog: str, fault: type[Fault]) -> argparse.ArgumentParser:
@@ -32,6 +32,19 @@ def parser(prog: str, fault: type[Fault]) -> argparse.ArgumentParser:
     add("--reset-on-open", action="store_true", help="boot whenever the port is opened, as DTR does")
     add("--baud", type=_baud, default=0, help="pace the line both ways; 0: as fast as the pty")
     return parser
+
+
+def port(options: argparse.Namespace) -> Port:
+    """What the arguments of `parser` say of the port; a program keeps no commands in memory."""
+    return Port(
+        name=options.name,
+        link=options.link,
+        record=options.record,
+        control=options.control,
+        keep=False,
+        reset_on_open=options.reset_on_open,
+        baud=options.baud,
+    )
 
 
 def run(mock: SerialMock) -> int:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
 from drivers.mock.control import Control
 from drivers.mock.faults import CABLE, PULLS, Fault
@@ -26,6 +26,7 @@ UNATTENDED_S = 0.03  # how often to look whether somebody has opened the port: a
 GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 TRICKLE_S = 1.0  # for one byte
 HELD_BYTES = 1 << 20  # what waits behind a slow line; more than that is lost
+NAME = "mock"
 BITS_PER_BYTE = 10  # with start and stop bit
 
 
@@ -54,6 +55,18 @@ class Firmware(Protocol):
         """A fault now."""
 
 
+class Port(TypedDict, total=False):
+    """What may be said of any serial mock's port; `SerialMock` says what it means."""
+
+    name: str
+    link: Path | None
+    record: Path | None
+    control: Path | None
+    keep: bool
+    reset_on_open: bool
+    baud: int
+
+
 class SerialMock:
     """A machine to connect to at `port`. `start`/`stop` run it in a thread, `serve` in the calling one.
 
@@ -63,36 +76,25 @@ class SerialMock:
     the line in both directions; 0 is as fast as the pty.
     """
 
-    def __init__(
-        self,
-        firmware: Firmware,
-        fault: type[Fault],
-        *,
-        name: str,
-        link: Path | None = None,
-        record: Path | None = None,
-        control: Path | None = None,
-        keep: bool = True,
-        reset_on_open: bool = False,
-        baud: int = 0,
-    ) -> None:
-        self.name = name
+    def __init__(self, firmware: Firmware, fault: type[Fault], **port: Unpack[Port]) -> None:
+        self.name = port.get("name", NAME)
+        link, record, control = port.get("link"), port.get("record"), port.get("control")
         self.accepted: list[str] = []
         self._firmware = firmware
         self._fault = fault
-        self._keep = keep
+        self._keep = port.get("keep", True)
         self._folder = None if link else tempfile.TemporaryDirectory(prefix="fablab-mock-")
-        self._link = link or Path(self._folder.name if self._folder else ".") / name
+        self._link = link or Path(self._folder.name if self._folder else ".") / self.name
         self._record = record.open("ab", buffering=1 << 16) if record else None
         self._control = Control(control, self._answer) if control else None
-        self._reset_on_open = reset_on_open
+        self._reset_on_open = port.get("reset_on_open", False)
         self._master = -1
         self._tty = ""
         self._attached = False
         self._boot_at: float | None = None
         self._plug_at: float | None = None
         self._plug_elsewhere = False
-        self._bytes_per_s = baud / BITS_PER_BYTE
+        self._bytes_per_s = port.get("baud", 0) / BITS_PER_BYTE
         self._heard, self._said = Pace(self._bytes_per_s), Pace(self._bytes_per_s)
         self._use = Use()
         self._trickle_until: float | None = None

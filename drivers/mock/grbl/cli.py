@@ -9,7 +9,7 @@ from drivers.mock.grbl.faults import Fault
 from drivers.mock.grbl.settings import Settings
 from drivers.mock.grbl.terminal import MockGrbl
 from drivers.mock.grbl.words import Refused
-from drivers.mock.program import parser, run
+from drivers.mock.program import parser, port, run
 
 
 def _setting(text: str) -> tuple[int, float]:
@@ -30,17 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--factory-new", action="store_true", help="say error:7 and the settings at the first boot")
     options = arguments.parse_args(argv)
     mock = MockGrbl(
-        name=options.name,
-        link=options.link,
         speed=options.speed,
         faults=options.fault,
-        record=options.record,
-        control=options.control,
-        keep=False,
-        reset_on_open=options.reset_on_open,
-        baud=options.baud,
         settings=dict(options.setting),
         factory_new=options.factory_new,
         build_info=options.build_info,
+        **port(options),
     )
     return run(mock)

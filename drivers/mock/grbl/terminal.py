@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from drivers.mock.grbl import reports
 from drivers.mock.grbl.faults import Fault
 from drivers.mock.grbl.firmware import Firmware
 from drivers.mock.grbl.motion import Vector
 from drivers.mock.grbl.settings import Settings
-from drivers.mock.pty import SerialMock
+from drivers.mock.pty import NAME, Port, SerialMock
 
 
 class MockGrbl(SerialMock):
@@ -26,42 +25,26 @@ class MockGrbl(SerialMock):
     def __init__(
         self,
         *,
-        name: str = "mock",
-        link: Path | None = None,
         speed: float = 0.0,
         faults: Iterable[str] = (),
-        record: Path | None = None,
-        control: Path | None = None,
-        keep: bool = True,
-        reset_on_open: bool = False,
-        baud: int = 0,
         settings: Mapping[int, float] | None = None,
         factory_new: bool = False,
         build_info: str = "",
+        **port: Unpack[Port],
     ) -> None:
         eeprom = Settings(build_info=build_info)
         for number, value in (settings or {}).items():
             eeprom.store(number, value)
         self._grbl = Firmware(
-            name=name,
+            name=port.get("name", NAME),
             speed=speed,
             accept=self._accept,
             settings=eeprom,
             faults=[Fault.parse(text) for text in faults],
             factory_new=factory_new,
-            keep=keep,
+            keep=port.get("keep", True),
         )
-        super().__init__(
-            self._grbl,
-            Fault,
-            name=name,
-            link=link,
-            record=record,
-            control=control,
-            keep=keep,
-            reset_on_open=reset_on_open,
-            baud=baud,
-        )
+        super().__init__(self._grbl, Fault, **port)
 
     @property
     def checked(self) -> list[str]:

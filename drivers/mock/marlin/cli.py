@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from drivers.mock.marlin.faults import Fault
 from drivers.mock.marlin.machine import Abilities
 from drivers.mock.marlin.terminal import MockMarlin
-from drivers.mock.program import parser, run
+from drivers.mock.program import parser, port, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,20 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.add_argument(switch, action="store_true", help=about)
     options = arguments.parse_args(argv)
     mock = MockMarlin(
-        name=options.name,
-        link=options.link,
         speed=options.speed,
         faults=options.fault,
-        record=options.record,
-        control=options.control,
-        keep=False,
-        reset_on_open=options.reset_on_open,
-        baud=options.baud,
         resend_ok=not options.no_resend_ok,
         abilities=Abilities(
             emergency_parser=not options.no_emergency_parser,
             reports_heat=not options.no_autoreport,
             says_busy=not options.no_busy,
         ),
+        **port(options),
     )
     return run(mock)

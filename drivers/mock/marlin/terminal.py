@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from drivers.mock.marlin.faults import Fault
 from drivers.mock.marlin.firmware import Firmware
 from drivers.mock.marlin.machine import Abilities
-from drivers.mock.pty import SerialMock
+from drivers.mock.pty import NAME, Port, SerialMock
 
 
 class MockMarlin(SerialMock):
@@ -19,37 +18,21 @@ class MockMarlin(SerialMock):
     def __init__(
         self,
         *,
-        name: str = "mock",
-        link: Path | None = None,
         speed: float = 0.0,
         faults: Iterable[str] = (),
-        record: Path | None = None,
-        control: Path | None = None,
-        keep: bool = True,
-        reset_on_open: bool = False,
         resend_ok: bool = True,
         abilities: Abilities | None = None,
-        baud: int = 0,
+        **port: Unpack[Port],
     ) -> None:
         self._marlin = Firmware(
-            name=name,
+            name=port.get("name", NAME),
             speed=speed,
             abilities=abilities or Abilities(),
             accept=self._accept,
             faults=[Fault.parse(text) for text in faults],
             resend_ok=resend_ok,
         )
-        super().__init__(
-            self._marlin,
-            Fault,
-            name=name,
-            link=link,
-            record=record,
-            control=control,
-            keep=keep,
-            reset_on_open=reset_on_open,
-            baud=baud,
-        )
+        super().__init__(self._marlin, Fault, **port)
 
     @property
     def heat(self) -> dict[str, float]:
