@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,16 +47,15 @@ def version(uow: UnitOfWork) -> int:
     return uow.session.scalars(select(CalendarVersion.version)).one()
 
 
-def expect(uow: UnitOfWork, seen: int, rows: Sequence[Claim] = ()) -> None:
+def expect(uow: UnitOfWork, seen: int, claims: Collection[str] = ()) -> None:
     """Nothing has changed since version `seen`, and nobody changes anything before this transaction ends.
 
-    `rows`: the claims whose places are to be changed; those are locked before the version is, as whoever else
+    `claims`: ids of those whose places are to be changed; these are locked before the version is, as whoever else
     changes them does. Raises `Conflict` `MOVED`, which no second try heals.
     """
     take_turn(uow)
-    mine = [row.id for row in rows]
     uow.session.execute(
-        select(Allocation.id).where(Allocation.claim_id.in_(mine)).order_by(Allocation.id).with_for_update()
+        select(Allocation.id).where(Allocation.claim_id.in_(list(claims))).order_by(Allocation.id).with_for_update()
     )
     now = uow.session.scalars(select(CalendarVersion.version).with_for_update()).one()
     if now != seen:

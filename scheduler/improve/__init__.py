@@ -19,10 +19,21 @@ from fablab.base.errors import Conflict
 from fablab.base.events import Event
 from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
-from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, spent, swap_in
+from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, explained, spent, swap_in
 from scheduler.planner.standing import Standing, stand
 
-__all__ = ["End", "Gain", "Improver", "Outcome", "Pace", "SearchProcess", "Status", "stand", "swap_in"]
+__all__ = [
+    "End",
+    "Gain",
+    "Improver",
+    "Outcome",
+    "Pace",
+    "SearchProcess",
+    "Status",
+    "explained",
+    "stand",
+    "swap_in",
+]
 
 log = logging.getLogger(__name__)
 
@@ -168,8 +179,9 @@ class Improver:
         work.moves_tried += found.iterations
         if called_off or self._closing:
             return Outcome(end=End.MOVED_MEANWHILE)
+        reasons = explained(standing, found.slots)
         return self._database.write(
-            lambda uow: swap_in(uow, standing, found.slots, changes_a_day=self._changes_a_day)
+            lambda uow: swap_in(uow, standing, found.slots, reasons, changes_a_day=self._changes_a_day)
         )
 
     def _stand(self, uow: UnitOfWork, pinned: frozenset[str]) -> Standing:

@@ -34,6 +34,7 @@ CHANGES_A_DAY = 2
 PAYS_MIN = 15
 
 Slots = Mapping[str, tuple[Slot, ...]]
+Reasons = Mapping[str, list[dict[str, object]]]
 
 
 class End(StrEnum):
@@ -77,13 +78,35 @@ class Outcome:
     pin: frozenset[str] = frozenset()
 
 
-def swap_in(uow: UnitOfWork, seen: Standing, slots: Slots, *, changes_a_day: int = CHANGES_A_DAY) -> Outcome:
-    """Write the plan that was found from `seen`; nothing is written unless the outcome says so."""
+def explained(seen: Standing, slots: Slots) -> Reasons:
+    """Why each claim would be where `slots` have it, for those that move: a few milliseconds each, so it is done before
+    the transaction that others wait for."""
+    changes = seen.moved(slots)
+    board = Board(seen.problem, seen.plan.with_slots(slot for found in changes.values() for slot in found))
+    demands = {demand.id: demand for demand in seen.problem.demands}
+    why: dict[str, list[dict[str, object]]] = {}
+    for name, found in changes.items():
+        board.remove(name)
+        why[name] = reasons_for(seen.sight, demands[name], _insertion(found), board)
+        board.place(found)
+    return why
+
+
+def swap_in(
+    uow: UnitOfWork,
+    seen: Standing,
+    slots: Slots,
+    reasons: Reasons,
+    *,
+    changes_a_day: int = CHANGES_A_DAY,
+) -> Outcome:
+    """Write the plan that was found from `seen`; nothing is written unless the outcome says so. `reasons`: of
+    `explained`."""
     changes = seen.moved(slots)
     if not changes:
         return Outcome(end=End.NOTHING_BETTER)
     try:
-        calendar.expect(uow, seen.version, [calendar.claim(uow, name) for name in changes])
+        calendar.expect(uow, seen.version, changes)
     except Conflict as error:
         if error.code != calendar.MOVED:
             raise
@@ -100,7 +123,7 @@ def swap_in(uow: UnitOfWork, seen: Standing, slots: Slots, *, changes_a_day: int
     over = _over_budget(uow, now, changes, told, changes_a_day)
     if end is not End.APPLIED or over:
         return Outcome(end=End.OVER_BUDGET if end is End.APPLIED else end, gain=gain, pin=over)
-    return Outcome(end=end, gain=gain, moved=len(changes), told=_write(uow, now, plan, changes))
+    return Outcome(end=end, gain=gain, moved=len(changes), told=_write(uow, now, changes, reasons))
 
 
 def _judge(problem: Problem, old: Plan, new: Plan, told: int) -> tuple[Gain, End]:
@@ -171,7 +194,7 @@ def _midnight(uow: UnitOfWork) -> datetime:
     return datetime.combine(house.today(uow), time(), ZoneInfo(house.house(uow).zone))
 
 
-def _write(uow: UnitOfWork, now: Standing, plan: Plan, changes: Slots) -> int:
+def _write(uow: UnitOfWork, now: Standing, changes: Slots, reasons: Reasons) -> int:
     """Places, promises and reasons of what moves, and messages to whom it matters; how many were told."""
     calendar.swap(
         uow,
@@ -180,14 +203,10 @@ def _write(uow: UnitOfWork, now: Standing, plan: Plan, changes: Slots) -> int:
             for name, found in changes.items()
         },
     )
-    board = Board(now.problem, plan)
-    demands = {demand.id: demand for demand in now.problem.demands}
     told = 0
     for name, found in changes.items():
         claim: Claim = now.claims[name]
-        board.remove(name)
-        claim.reasons = reasons_for(now.sight, demands[name], _insertion(found), board)
-        board.place(found)
+        claim.reasons = reasons[name]
         keep(now.sight, claim, _insertion(found))
         told += tell_if_moved(uow, claim)
     return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scheduler import explain
 from scheduler.greedy import Board, Insertion
 from scheduler.plan import Plan, Reason, Unplaced
@@ -23,25 +25,29 @@ def reasons_for(
         return [told(sight, "unplaced", r) for r in found.reasons[:MOST_REASONS]] + [
             told(sight, "nearest", r) for r in near[:3]
         ]
-    problem = problem_with(sight.problem, board)
     plan = Plan().with_slots(found.slots)
     taken = {slot.machine for slot in found.slots}
-    why = [
-        told(sight, "not_earlier", r) for r in explain.why_not_earlier(problem, plan, demand)[:MOST_REASONS]
-    ]
+    here = problem_with(sight.problem, board, taken)
+    why = [told(sight, "not_earlier", r) for r in explain.why_not_earlier(here, plan, demand)[:MOST_REASONS]]
     others = [m for need in demand.needs for m in need.eligible if m not in taken] + list(demand.not_eligible)
     seen = dict.fromkeys(others)
     return why + [
-        told(sight, "not_there", explain.why_not_machine(problem, plan, demand, m))
+        told(
+            sight,
+            "not_there",
+            explain.why_not_machine(problem_with(sight.problem, board, {m}), plan, demand, m),
+        )
         for m in list(seen)[:MOST_REASONS]
     ]
 
 
-def problem_with(problem: Problem, board: Board | None) -> Problem:
-    """The problem with what this transaction has placed so far counted as fixed."""
+def problem_with(problem: Problem, board: Board | None, on: Collection[int] | None = None) -> Problem:
+    """The problem with what this transaction has placed so far counted as fixed; `on`: on these machines alone, which
+    is all that an explanation of them looks at."""
     if board is None:
         return problem
-    slots = tuple(entry.slot for lane in board.lanes for entry in lane.entries if entry.slot is not None)
+    lanes = board.lanes if on is None else [board.lanes[machine] for machine in on]
+    slots = tuple(entry.slot for lane in lanes for entry in lane.entries if entry.slot is not None)
     return Problem(horizon_min=problem.horizon_min, machines=problem.machines, fixed=slots)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from fablab.base.clock import FakeClock
 from fablab.base.database import Database
 from scheduler.greedy import solve
-from scheduler.improve import End, stand, swap_in
+from scheduler.improve import End, explained, stand, swap_in
 
 
 def say(*words: object) -> None:
@@ -43,7 +43,7 @@ def improve(url: str, at: datetime, kill_at: int | None) -> None:
     found = solve(seen.problem).slots
     say("searched")
     with database.begin() as uow:
-        outcome = swap_in(uow, seen, found, changes_a_day=99)
+        outcome = swap_in(uow, seen, found, explained(seen, found), changes_a_day=99)
         assert outcome.end is End.APPLIED, outcome
     step()
     say("applied", steps)

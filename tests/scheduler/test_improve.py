@@ -19,7 +19,7 @@ from fablab.notices import Notice
 from fablab.places import house
 from fablab.places.models import MachineGate
 from scheduler.greedy import solve
-from scheduler.improve import End, Improver, Pace, Status, stand, swap_in
+from scheduler.improve import End, Improver, Pace, Status, explained, stand, swap_in
 from scheduler.improve.process import SearchDied
 from scheduler.planner.standing import FREEZE
 from scheduler.problem import Problem, Slot
@@ -272,7 +272,7 @@ def test_a_change_that_nobody_announced_is_noticed_as_well(lab: Lab, jobs: list[
         connection.exec_driver_sql(f"UPDATE allocations SET state = 'firm' WHERE claim_id = '{jobs[0]}'")
     before = places(lab)
     with lab.database.begin() as uow:
-        assert swap_in(uow, seen, found).end is End.MOVED_MEANWHILE
+        assert swap_in(uow, seen, found, explained(seen, found)).end is End.MOVED_MEANWHILE
     assert places(lab) == before
 
 
