@@ -45,10 +45,7 @@ class LossyHttp:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._server, self._tasks)
 
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
@@ -114,10 +111,7 @@ class LossyLines:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._server, self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -143,6 +137,17 @@ class LossyLines:
                     return
                 self.passed += 1
             writer.write(line)
+
+
+async def _end(server: asyncio.Server, tasks: set[asyncio.Task[Any]]) -> None:
+    """What was accepted just now is let in, ended with the others, and its connections are really closed."""
+    server.close()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    for task in tuple(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:
