@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -447,3 +448,43 @@ def test_an_improvement_is_one_line_of_the_log(lab: Lab, caplog: pytest.LogCaptu
     assert [record.message[:14] for record in caplog.records if record.levelno == logging.INFO] == [
         "a better plan:"
     ]
+
+
+@pytest.mark.soak
+def test_people_who_submit_meanwhile_never_wait_for_it_in_vain(any_lab: Lab) -> None:
+    """Four people submit and cancel while plans are swapped as fast as they come."""
+    gap(any_lab, behind=8)
+    ends: list[End] = []
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            ends.append(improved(any_lab, changes_a_day=99).outcome.end)
+
+    def live(number: int) -> list[str]:
+        kept = []
+        for turn in range(12):
+            job = submitted(
+                any_lab, analysed(duration_s=600 * (1 + (number + turn) % 9)), actor=any_lab.actors["other"]
+            )
+            if turn % 3 == 0:
+                any_lab.intake.cancel(any_lab.actors["other"], job)
+            else:
+                kept.append(job)
+        return kept
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            kept = [job for found in pool.map(live, range(4)) for job in found]
+    finally:
+        over.set()
+        swapping.join()
+    assert counted(any_lab, OVERLAPS) == 0
+    assert breaches(any_lab) == ()
+    assert set(kept) <= places(any_lab).keys()
+    print("\n", {end.value: ends.count(end) for end in End if end in ends})
+    assert End.MOVED_MEANWHILE in ends
+    assert improved(any_lab, changes_a_day=99).outcome.end is not End.MOVED_MEANWHILE
+    assert breaches(any_lab) == ()
