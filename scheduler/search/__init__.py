@@ -18,9 +18,12 @@ from scheduler.problem import Demand, Problem
 from scheduler.search import kernel
 from scheduler.search.packed import moved_whole, pack
 
-CHUNK = 4096  # moves between two looks at the clock: about 40 ms on 200 machines
-COOLEST = 1e-4  # the last temperature, of the first
-WARMEST = 0.05  # the first temperature, of the mean cost of a demand; measured on 10 x 60 and 40 x 400
+CHUNK = 4096  # moves between two looks at the clock, or four for every demand: a few milliseconds
+WARMEST, LEAST_WARM = 0.5, 0.01  # the first temperature, of the mean cost of a demand
+PATIENT = (
+    5000  # moves for every demand, from which on WARMEST pays: at 200 x 4,000 there are a thousand in 20 s
+)
+COOLEST = 1e-3  # the last temperature, of the first
 MENDED_BY_HAND = (
     600  # up to so many demands the Board's first plan is tried beside the kernel's: 20 ms at 400
 )
@@ -63,15 +66,15 @@ def search(
     kernel.seed(seed)
     best_cost, best = kernel.total(packed.world), packed.keep()
     demands = len(packed.singles) + len(packed.gangs)
-    warmest = max(WARMEST * (best_cost % kernel.UNPLACED) / max(1, demands), 10 * kernel.MOVED)
-    tried = 0
+    mean = max((best_cost % kernel.UNPLACED) / max(1, demands), 200 * kernel.MOVED)
+    tried, chunk = 0, max(CHUNK, 4 * demands)
     while demands and not stop():
         spent = (clock() - begun) / limit_s
         part = spent if iterations is None else max(spent, tried / iterations)
         if part >= 1.0:
             break
-        moves = CHUNK if iterations is None else min(CHUNK, iterations - tried)
-        kernel.anneal(packed.world, moves, warmest * COOLEST**part)
+        moves = chunk if iterations is None else min(chunk, iterations - tried)
+        kernel.anneal(packed.world, moves, mean * _warmth(tried, part, demands) * COOLEST**part)
         tried += moves
         now = kernel.total(packed.world)
         if now < best_cost - 1e-9:
@@ -82,6 +85,12 @@ def search(
     if not value < old:
         found, value = given, old
     return Result(plan=found, objective=value, iterations=tried, runtime_s=clock() - begun)
+
+
+def _warmth(tried: int, part: float, demands: int) -> float:
+    """The first temperature, of the mean cost: lower where there will be few moves for each demand."""
+    patience = tried / (demands * part) / PATIENT if tried else 0.0
+    return max(LEAST_WARM, WARMEST * min(1.0, patience) ** 2)
 
 
 def cost(value: Objective) -> float:

@@ -26,6 +26,9 @@ R = TypeVar("R")
 
 NEVER = 1 << 30
 NOBODY, STAFF, HOUSE = 0, 1, 2  # problem.Presence
+GANGS = 0.02  # of the moves at most: one takes the time of fifty
+RUINS = 0.05  # of the moves of singles: one takes the time of a hundred, and at 200 x 4,000 is worth it
+BLINK = 0.05  # of the places are not looked at: what is best is not always best for all
 GRID = 8  # a calendar is looked up by the minute over 2**GRID
 
 # The tiers of plan.Objective as one number: a tier is worth a thousandth of the one above or less, so that annealing
@@ -63,10 +66,19 @@ _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    return _compiled(function, _OPTIONS)
+
+
+def inner(function: Callable[P, R]) -> Callable[P, R]:
+    """Called from compiled functions only: no way in from Python is built, which takes half the time of compiling."""
+    return _compiled(function, _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
+
+def _compiled(function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
     try:
-        done: Any = numba.njit(cache=True, **_OPTIONS)(function)
+        done: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder it may write to
-        done = numba.njit(**_OPTIONS)(function)
+        done = numba.njit(**options)(function)
     return cast("Callable[P, R]", done)
 
 
@@ -98,14 +110,16 @@ class World(NamedTuple):
     new_cost: Floats
     new_at: Ints  # two drafts x room x (begin of set-up, start, ready)
     scratch: Floats  # machines
-    tally: Ints  # kinds of moves x (tried, kept, better)
+    saved: Ints  # orders that a ruin has changed, as they were x (machine, size, order)
+    ruined: Ints  # singles that stand nowhere just now
+    tally: Ints  # kinds of moves x (tried, kept)
     horizon: int
 
 
 # -- where one demand fits -------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def later(world: World, m: int, calendar: int, at: int) -> int:
     """The first stretch of a calendar that ends after `at`."""
     high = world.machine[m, calendar + 1]
@@ -115,7 +129,7 @@ def later(world: World, m: int, calendar: int, at: int) -> int:
     return int(index)
 
 
-@compiled
+@inner
 def room(world: World, m: int, calendar: int, at: int, length: int) -> int:
     """The first minute from `at` on with `length` minutes inside one stretch."""
     hours = world.hours
@@ -126,7 +140,7 @@ def room(world: World, m: int, calendar: int, at: int, length: int) -> int:
     return NEVER
 
 
-@compiled
+@inner
 def alone_until(world: World, m: int, at: int, run: int) -> int:
     """`at`, or the next start whose run is left alone no longer than the machine may be."""
     hours, most = world.hours, world.machine[m, ALONE_MAX]
@@ -141,7 +155,7 @@ def alone_until(world: World, m: int, at: int, run: int) -> int:
     return at
 
 
-@compiled
+@inner
 def allowed(world: World, m: int, j: int, setup: int, at: int, run: int) -> int:
     """`at` when no rule of the calendar objects to a run start then, else the next minute to try."""
     job = world.job
@@ -168,14 +182,14 @@ def allowed(world: World, m: int, j: int, setup: int, at: int, run: int) -> int:
     return room(world, m, OPEN if presence == HOUSE else STAFFED, at, run)
 
 
-@compiled
+@inner
 def change(world: World, m: int, before: int, after: int) -> int:
     """Minutes of a person between two families."""
     rule = world.machine[m, RULE]
     return int(world.change[rule, before + 1, after + 1]) if rule >= 0 else 0
 
 
-@compiled
+@inner
 def next_fits(world: World, m: int, ahead: int, family: int) -> bool:
     """Whether the next fixed thing that loads something has set-up enough after this family."""
     for index in range(ahead, world.size[m, 1]):
@@ -185,7 +199,7 @@ def next_fits(world: World, m: int, ahead: int, family: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def fit(world: World, m: int, j: int, free: int, left: int, ahead: int) -> tuple[int, int, int, int, int]:
     """The first place for j behind a state: (set-up, run start, ready, next fixed, family before); start -1: none."""
     job, fixed, horizon = world.job, world.fixed, world.horizon
@@ -222,7 +236,7 @@ def fit(world: World, m: int, j: int, free: int, left: int, ahead: int) -> tuple
         ahead += 1
 
 
-@compiled
+@inner
 def dislike(world: World, j: int, start: int) -> int:
     for index in range(world.job[j, STARTS], world.job[j, STARTS_END]):
         if world.hours[index, BEGIN] <= start < world.hours[index, END]:
@@ -230,7 +244,7 @@ def dislike(world: World, j: int, start: int) -> int:
     return 0
 
 
-@compiled
+@inner
 def price(world: World, m: int, j: int, setup: int, start: int, ready: int) -> float:
     job = world.job
     cost = READY * ready + SETUP * (start - setup)
@@ -248,7 +262,7 @@ def price(world: World, m: int, j: int, setup: int, start: int, ready: int) -> f
 # -- an order, decoded -----------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def decode(
     world: World, row: int, m: int, count: int, begin: int, tail: int, shift: int, limit: float
 ) -> tuple[float, int]:
@@ -291,7 +305,7 @@ def decode(
     return cost, count
 
 
-@compiled
+@inner
 def take(world: World, row: int, m: int, count: int, begin: int, upto: int, shift: int, cost: float) -> None:
     """Make the draft's order the present one: places begin..upto are as decoded, later ones moved by `shift`."""
     state, known, at = world.state, world.cost, world.at
@@ -319,7 +333,7 @@ def take(world: World, row: int, m: int, count: int, begin: int, upto: int, shif
     world.version[m] = world.version[-1]
 
 
-@compiled
+@inner
 def relaid(world: World, m: int, limit: float) -> float:
     """The cost of m's order as it stands, around what is fixed now, in the first draft."""
     count = world.size[m, 0]
@@ -329,7 +343,7 @@ def relaid(world: World, m: int, limit: float) -> float:
     return cost
 
 
-@compiled
+@inner
 def lay_out(world: World, m: int) -> None:
     """Decode the order of m as it stands, from its beginning."""
     world.state[m, 0, FREE], world.state[m, 0, LEFT] = 0, world.machine[m, LOADED]
@@ -385,7 +399,7 @@ def seed(value: int) -> None:
     np.random.seed(value)
 
 
-@compiled
+@inner
 def place_at(world: World, m: int, at: int) -> int:
     """The first place whose demand is ready after `at`."""
     first, last = 0, int(world.size[m, 0])
@@ -398,7 +412,7 @@ def place_at(world: World, m: int, at: int) -> int:
     return first
 
 
-@compiled
+@inner
 def lateness(world: World, j: int) -> float:
     if world.at[j, START] < 0:
         return UNPLACED
@@ -407,7 +421,7 @@ def lateness(world: World, j: int) -> float:
     return float(world.weight[j] * (world.at[j, READY_AT] - world.job[j, DUE]))
 
 
-@compiled
+@inner
 def chosen(world: World) -> int:
     """A demand; more often one that is late or has no place."""
     size = world.at.shape[0]
@@ -423,13 +437,13 @@ def chosen(world: World) -> int:
     return int(pick)
 
 
-@compiled
+@inner
 def some_machine(world: World, j: int) -> int:
     first = world.job[j, ELIGIBLE]
     return int(world.listed[first + np.random.randint(world.job[j, ELIGIBLE_END] - first)])
 
 
-@compiled
+@inner
 def move_within(world: World, m: int, begin: int, length: int, limit: float) -> bool:
     """A block goes to another place of its own order."""
     order, draft = world.order, world.new_order
@@ -458,7 +472,7 @@ def move_within(world: World, m: int, begin: int, length: int, limit: float) -> 
     return True
 
 
-@compiled
+@inner
 def a_goal(world: World, j: int, m: int) -> int:
     """A place on m for j: by the clock mostly, since a demand is released, and better before than now."""
     count = world.size[m, 0]
@@ -474,7 +488,7 @@ def a_goal(world: World, j: int, m: int) -> int:
     return int(max(0, min(goal, count)))
 
 
-@compiled
+@inner
 def cut(world: World, m: int, begin: int, length: int) -> tuple[float, int]:
     """Decode m without a block, in the first draft."""
     count = world.size[m, 0]
@@ -483,7 +497,7 @@ def cut(world: World, m: int, begin: int, length: int) -> tuple[float, int]:
     return decode(world, 0, m, count - length, begin, begin, -length, np.inf)
 
 
-@compiled
+@inner
 def move_across(world: World, m: int, begin: int, length: int, other: int, limit: float) -> bool:
     """A block goes to another machine."""
     order, draft = world.order, world.new_order
@@ -520,7 +534,7 @@ def move_across(world: World, m: int, begin: int, length: int, other: int, limit
     return True
 
 
-@compiled
+@inner
 def swap(world: World, j: int, other: int, limit: float) -> bool:
     """Two demands change places."""
     order, draft = world.order, world.new_order
@@ -567,7 +581,7 @@ def swap(world: World, j: int, other: int, limit: float) -> bool:
     return True
 
 
-@compiled
+@inner
 def turn_wait(world: World, j: int, limit: float) -> bool:
     """A demand begins to wait for the start people were told, or no longer waits."""
     at = world.at
@@ -590,7 +604,7 @@ def turn_wait(world: World, j: int, limit: float) -> bool:
 # -- gangs -----------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def gang_price(world: World, g: int, which: int, start: int) -> float:
     """As plan.objective counts it; `which`: 0 the crew it has, 1 the proposed one."""
     gang, crew = world.gang, world.crew
@@ -614,7 +628,7 @@ def gang_price(world: World, g: int, which: int, start: int) -> float:
     return float(cost)
 
 
-@compiled
+@inner
 def lift(world: World, g: int, which: int) -> None:
     """Take a gang off its machines."""
     for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
@@ -647,7 +661,7 @@ def put(world: World, g: int, which: int, start: int) -> None:
         world.size[m, 1] += 1
 
 
-@compiled
+@inner
 def serves(world: World, m: int, j: int, start: int) -> tuple[int, int]:
     """(set-up, end) of a member on m for a run from `start`, whoever of the singles is there; (-1, -1): it cannot."""
     run, setup = world.run[j, m], world.job[j, OWN_SETUP]
@@ -676,7 +690,7 @@ def serves(world: World, m: int, j: int, start: int) -> tuple[int, int]:
     return begin, ready
 
 
-@compiled
+@inner
 def propose(world: World, g: int, start: int) -> bool:
     """A crew for a start, rather of machines where few are in the way; whether there is one."""
     scratch, crew = world.scratch, world.crew
@@ -707,7 +721,7 @@ def propose(world: World, g: int, start: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def a_start(world: World, g: int) -> int:
     """The start it has, one of its dates, or any other."""
     j, now = world.gang[g, NEEDS], world.gang[g, AT]
@@ -731,7 +745,7 @@ def a_start(world: World, g: int) -> int:
     return int(allowed(world, m, j, world.job[j, OWN_SETUP], at, world.run[j, m]))
 
 
-@compiled
+@inner
 def move_gang(world: World, g: int, limit: float) -> bool:
     """A gang goes to another start or another crew, whole; the singles flow around it."""
     gang, crew = world.gang, world.crew
@@ -771,41 +785,147 @@ def move_gang(world: World, g: int, limit: float) -> bool:
     return True
 
 
+# -- ruin and recreate -----------------------------------------------------------------------------------------------
+
+
+@inner
+def save(world: World, count: int, m: int) -> int:
+    """Keep the order of m as it is, once; how many are kept."""
+    for row in range(count):
+        if world.saved[row, 0] == m:
+            return count
+    size = world.size[m, 0]
+    world.saved[count, 0], world.saved[count, 1] = m, size
+    for place in range(size):
+        world.saved[count, 2 + place] = world.order[m, place]
+    return count + 1
+
+
+@inner
+def best_place(world: World, j: int, limit: float) -> tuple[float, int, int]:
+    """Where j costs least among all orders it may stand in: (how much, machine, place); machine -1: over `limit`."""
+    draft, state = world.new_order, world.state
+    release, due, weight = world.job[j, RELEASE], world.job[j, DUE], world.weight[j]
+    best, on, goal = limit, -1, -1
+    for index in range(world.job[j, ELIGIBLE], world.job[j, ELIGIBLE_END]):
+        m = world.listed[index]
+        count = world.size[m, 0]
+        if count + 2 >= world.order.shape[1]:
+            continue
+        least = world.run[j, m] + world.job[j, OWN_SETUP] + world.job[j, CLEAR]
+        first = place_at(world, m, release)
+        for place in range(first, count):
+            draft[1, place + 1] = world.order[m, place]
+        for place in range(first, count + 1):
+            if place > first:
+                draft[1, place - 1] = world.order[m, place - 1]
+            draft[1, place] = j
+            if due >= 0 and weight * (state[m, place, FREE] + least - due) > best:
+                break
+            if np.random.random() < BLINK:
+                continue
+            whole = world.cost[m, count]
+            cost, _ = decode(world, 1, m, count + 1, place, place + 1, 1, whole + best)
+            if cost - whole < best:
+                best, on, goal = cost - whole, m, place
+    return best, on, goal
+
+
+@inner
+def ruin(world: World, j: int, limit: float) -> bool:
+    """Neighbours of j in time, on its machines, are taken out and put back one by one, each where it costs least."""
+    order, size = world.order, world.size
+    at = world.at[j, START] if world.at[j, START] >= 0 else world.horizon
+    at = int(world.job[j, RELEASE] + max(0, at - world.job[j, RELEASE]) * np.random.random())
+    gone, saved, change = 0, 0, 0.0
+    for step in range(1 + np.random.randint(3)):
+        m = world.at[j, ON] if step == 0 else some_machine(world, j)
+        place = world.at[j, PLACE] if step == 0 else place_at(world, m, at)
+        length = 1 + np.random.randint(4)
+        begin = max(0, place - np.random.randint(length))
+        length = min(length, size[m, 0] - begin)
+        if length < 1 or (step > 0 and m == world.at[j, ON]):
+            continue
+        saved = save(world, saved, m)
+        before = world.cost[m, size[m, 0]]
+        for index in range(length):
+            world.ruined[gone] = order[m, begin + index]
+            gone += 1
+        cost, upto = cut(world, m, begin, length)
+        take(world, 0, m, size[m, 0] - length, begin, upto, -length, cost)
+        change += cost - before
+    by = np.random.randint(3)  # who goes back first: anyone, the hurried, the heavy
+    for index in range(gone):
+        pick, most = index, -np.inf
+        for other in range(index, gone):
+            i = world.ruined[other]
+            rank = np.random.random()
+            if by == 1:
+                rank = -float(world.job[i, DUE]) if world.job[i, DUE] >= 0 else -1e9
+            elif by == 2:
+                rank = world.weight[i] / (1.0 + world.run[i, world.at[i, ON]])
+            if rank > most:
+                pick, most = other, rank
+        i = world.ruined[pick]
+        world.ruined[pick] = world.ruined[index]
+        world.ruined[index] = i
+        cost, m, place = best_place(world, i, limit - change)
+        if m < 0:
+            change = np.inf
+            break
+        saved = save(world, saved, m)
+        count = size[m, 0]
+        world.new_order[0, place] = i
+        for later_place in range(place, count):
+            world.new_order[0, later_place + 1] = order[m, later_place]
+        whole, upto = decode(world, 0, m, count + 1, place, place + 1, 1, np.inf)
+        take(world, 0, m, count + 1, place, upto, 1, whole)
+        change += cost
+    if change <= limit:
+        return True
+    for row in range(saved):
+        m = world.saved[row, 0]
+        size[m, 0] = world.saved[row, 1]
+        for place in range(size[m, 0]):
+            order[m, place] = world.saved[row, 2 + place]
+        lay_out(world, m)
+    return False
+
+
+@inner
+def move_single(world: World, j: int, limit: float) -> tuple[int, bool]:
+    """One of the moves of singles, begun at j: (which, whether it was kept)."""
+    m, place = world.at[j, ON], world.at[j, PLACE]
+    kind = np.random.random()
+    if kind < RUINS:
+        return 1, ruin(world, j, limit)
+    kind = np.random.random()
+    if kind < 0.7:
+        length = 1
+        if kind < 0.1:
+            length = min(1 + np.random.randint(3), world.size[m, 0] - place)
+        other = m if np.random.random() < 0.35 else some_machine(world, j)
+        if other == m:
+            return 2, move_within(world, m, place, length, limit)
+        return 3, move_across(world, m, place, length, other, limit)
+    if kind < 0.97:
+        return 4, swap(world, j, m if np.random.random() < 0.3 else some_machine(world, j), limit)
+    return 5, turn_wait(world, j, limit)
+
+
 @compiled
 def anneal(world: World, moves: int, temperature: float) -> int:
     """Try `moves` changes, each kept if it costs no more than chance at this temperature allows; how many were."""
-    gangs = world.gang.shape[0]
-    singles = world.at.shape[0]
-    part = 0.02 * gangs / (gangs + 0.02 * singles)  # of the moves: a gang's takes the time of fifty
+    gangs, singles = world.gang.shape[0], world.at.shape[0]
+    part = GANGS * gangs / (gangs + GANGS * singles)
     kept = 0
     for _ in range(moves):
         limit = -temperature * np.log(1.0 - np.random.random())
-        kind = np.random.random()
-        if singles == 0 or kind < part:
-            what = 4
-            done = move_gang(world, np.random.randint(gangs), limit)
+        if singles == 0 or np.random.random() < part:
+            kind, done = 0, move_gang(world, np.random.randint(gangs), limit)
         else:
-            kind = np.random.random()
-            j = chosen(world)
-            m, place = world.at[j, ON], world.at[j, PLACE]
-            if kind < 0.7:
-                length = 1
-                if kind < 0.1:
-                    length = min(1 + np.random.randint(3), world.size[m, 0] - place)
-                other = m if np.random.random() < 0.35 else some_machine(world, j)
-                if other == m:
-                    what = 0
-                    done = move_within(world, m, place, length, limit)
-                else:
-                    what = 1
-                    done = move_across(world, m, place, length, other, limit)
-            elif kind < 0.97:
-                what = 2
-                done = swap(world, j, m if np.random.random() < 0.3 else some_machine(world, j), limit)
-            else:
-                what = 3
-                done = turn_wait(world, j, limit)
-        world.tally[what, 0] += 1
-        world.tally[what, 1] += done
+            kind, done = move_single(world, chosen(world), limit)
+        world.tally[kind, 0] += 1
+        world.tally[kind, 1] += done
         kept += done
     return kept

@@ -197,7 +197,9 @@ def pack(problem: Problem) -> Packed:
         new_cost=np.zeros((2, places + 1)),
         new_at=_zeros(2, places + 1, 3),
         scratch=np.zeros(count),
-        tally=_zeros(8, 3),
+        saved=_zeros(64, places + 2),
+        ruined=_zeros(64),
+        tally=_zeros(6, 2),
         horizon=problem.horizon_min,
     )
     packed = Packed(problem=problem, singles=singles, gangs=gangs, world=world)

@@ -14,7 +14,9 @@ from scheduler.check import violations
 from scheduler.greedy import replan, solve
 from scheduler.plan import Plan, objective
 from scheduler.problem import Family, Need, Piece, Problem, SetupRule, Told
-from scheduler.search import first_plan, search, warm
+from scheduler.search import cost, first_plan, kernel, search, warm
+from scheduler.search.packed import pack
+from tests.bench.labs import lab as bench_lab
 from tests.scheduler.instances import always, job, lab, machine, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +91,31 @@ def test_a_workshop_makes_room_for_one_that_is_late() -> None:
 
 def _behind(problem: Problem, alone: Plan) -> Plan:
     return replan(problem, alone)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_number_of_moves_the_kernel_counts_what_the_plan_costs(seed: int) -> None:
+    """Nothing that a move leaves standing is out of step with what a new decoding of everything says."""
+    problem = bench_lab(seed, machines=10, jobs=60)
+    packed = pack(problem)
+    packed.lay(first_plan(problem))
+    kernel.seed(seed)
+    for temperature in (1000.0, 10.0, 0.1):
+        kernel.anneal(packed.world, 10_000, temperature)
+        plan = Plan(slots=packed.slots())
+        counted = kernel.total(packed.world)
+        assert violations(problem, plan) == ()
+        assert counted == pytest.approx(cost(objective(problem, plan)))
+        kernel.lay_out_all(packed.world)
+        assert kernel.total(packed.world) == pytest.approx(counted)
+
+
+def test_every_kind_of_move_is_tried_and_some_of_each_are_kept() -> None:
+    packed = pack(problem := bench_lab(2, machines=10, jobs=60))
+    packed.lay(first_plan(problem))
+    kernel.seed(1)
+    kernel.anneal(packed.world, 30_000, 100.0)
+    assert (packed.world.tally > 0).all()
 
 
 def test_it_stops_when_it_is_told_to() -> None:
