@@ -21,6 +21,7 @@ from fablab.places.models import Resource, ResourceKind
 from fablab.reports import week
 from web.cli.setup import open_lab
 from web.cli.show import as_json, console, language, put
+from web.cli.simulate import simulate
 from web.cli.solve import solve
 from web.pages import eyes
 from web.pages.model import ExplanationView, ReasonView
@@ -39,6 +40,7 @@ def plan() -> None:
 
 
 plan.add_command(solve)
+plan.add_command(simulate)
 
 
 @plan.command()

@@ -1,0 +1,524 @@
+"""The house's own planner on the virtual clock: insertion at once, repair when things go wrong, search in between.
+
+It uses the same functions as the live one and nothing of nature's secrets. What it keeps is a plan; what it gives the
+operator is the next thing of the plan, earlier than planned where that brings the part earlier.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from math import ceil, exp
+
+from scheduler.durations import Duration, Factors, FinishedRun, Key, learn
+from scheduler.fairness import Load, judge
+from scheduler.greedy import Board, Insertion, replan
+from scheduler.odds import Odds, Outlook, learn_odds, outlook
+from scheduler.plan import Plan
+from scheduler.problem import Block, Demand, Machine, Need, Piece, Presence, Problem, Slot
+from scheduler.search import search
+from scheduler.simulate.house import AUDIENCES, BENCH_SETUP_MIN, CLEAR_MIN, DAY, WALK_MIN
+from scheduler.simulate.luck import SESSION_AROUND_MIN, SESSION_MIN, SESSION_PRINTERS, Job, Session, Visit
+from scheduler.simulate.world import Post, Run, World
+
+HORIZON_MIN = 35 * DAY
+FREEZE_MIN = 120
+LATE_MIN = 3
+GAIN_MIN = 15
+RANK_MIN = 30
+PROMISES_KEPT = 500
+PROMISED = {"p10": 0.10, "p80": 0.80, "p90": 0.90}
+SHARE_DAYS = 28
+TELL_FROM_MIN = 15
+PLAN_AT = 0.60
+SEARCH_EVERY_MIN = 30
+OVERRUN_MIN = 15
+RUNS_KEPT = 3000
+WORKDAY_MIN = 8 * 60
+
+Check = Callable[[Problem, Plan], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Given:
+    """What a promise was made from, and the ready minute its owner was last told."""
+
+    at: int
+    view: Outlook
+    last_told: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """`iterations` of one search. A day that people named is near when less than `near_min` worked minutes are left."""
+
+    iterations: int = 6_000
+    seed: int = 0
+    ageing: float = 0.1  # weight a worked day of waiting adds
+    near_min: int = 240
+    urgency: float = 10.0
+    early_min: int = 120  # a start may be brought forward by that much without being ready earlier
+    hands_price: float = (
+        20.0  # what a minute of set-up keeps others waiting, when it is decided whom to take now
+    )
+
+
+def unchecked(problem: Problem, plan: Plan) -> None:
+    """Tests pass the referee here."""
+
+
+class Ours:
+    self_service = False
+
+    def __init__(self, world: World, tuning: Tuning | None = None, check: Check = unchecked) -> None:
+        self.world, self.house = world, world.house
+        self._tuning, self._check = tuning or Tuning(), check
+        self._jobs: dict[str, Job] = {}
+        self._waiting: dict[str, Job] = {}
+        self._touched: set[int] = set()
+        self._slots: dict[str, tuple[Slot, ...]] = {}
+        self._given: dict[str, Given] = {}
+        self._factors: Factors = learn(())
+        self._finished: list[FinishedRun] = []
+        self._learnt_day = -1
+        self._fair: dict[str, float] = {}
+        self._used: deque[tuple[int, str, float]] = deque()
+        self._odds = Odds()
+        self._off_by: list[float] = []
+        self._news = False
+        self._searched_at = -DAY
+        self._expected: dict[int, int] = {}  # by machine, when its run is now expected to end
+        self._pieces_from = -1
+        self._window: tuple[tuple[Piece, ...], tuple[Piece, ...]] = ((), ())
+        self._wakes: set[int] = set()
+        self._barred: dict[tuple[str, int], int] = {}  # too slow (P90) for the gap before a date; until then
+
+    # -- what is known, as a problem ---------------------------------------------------------------------------
+
+    def _duration(self, job: Job, machine: int) -> Duration:
+        key = Key(
+            machine=self.house.benches[machine].name, material=str(job.family.material), source="slicer"
+        )
+        return self._factors.distribution(key, job.estimate_min * 60)
+
+    def _demand(self, job: Job, now: int) -> Demand:
+        due, weight = self._wish(job, now)
+        eligible = tuple(m for m in job.eligible if self._barred.get((job.id, m), 0) <= now)
+        return Demand(
+            id=job.id,
+            needs=(Need(eligible=eligible or job.eligible),),
+            duration_min={m: self._duration(job, m).quantile_min(PLAN_AT) for m in job.eligible},
+            release=now,
+            due=due,
+            weight=weight,
+            setup_min=0 if job.technology == "fdm" else BENCH_SETUP_MIN,
+            clear_min=CLEAR_MIN,
+            family=job.family,
+        )
+
+    def _wish(self, job: Job, now: int) -> tuple[int, float]:
+        """Due and weight as the plan sees them at this minute.
+
+        While the day people named is far, or none was named, what counts is the wait: due is when the wish came, and an
+        old wish weighs more. Once the day comes near, it alone counts, and heavily.
+        """
+        tuning, worked = self._tuning, self.house.worked
+        weight = 1.0 + tuning.ageing * (worked(now) - worked(job.arrives)) / WORKDAY_MIN
+        weight *= self._fair.get(job.audience, 1.0)
+        if job.due is not None:
+            slack_min = worked(job.due) - worked(now) - min(job.estimate_min, WORKDAY_MIN)
+            weight += tuning.urgency * exp(-max(0.0, slack_min) / tuning.near_min)
+        return job.arrives, weight
+
+    def _problem(self, now: int, *, whole: bool = True) -> Problem:
+        """Everything that is known at this minute; what has to wait may not begin before it."""
+        return Problem(
+            horizon_min=now + HORIZON_MIN,
+            machines=tuple(self._machine(post, now) for post in self.world.posts),
+            demands=tuple(self._demand(job, now) for job in self._waiting.values()) if whole else (),
+            fixed=tuple(self._facts(now)),
+        )
+
+    def _machine(self, post: Post, now: int) -> Machine:
+        bench = self.house.benches[post.number]
+        staffed, opened = self._calendar(now)
+        blocked: tuple[Block, ...] = ()
+        if post.down_until > now:
+            believed = max(
+                post.down_said, now + 4 * 60
+            )  # what should be mended and is not, may take another half day
+            blocked = (Block(start=now - 1, end=believed),)
+        return Machine(
+            index=post.number,
+            staffed=staffed,
+            open=opened,
+            blocked=blocked,
+            unattended_max_min=bench.alone_min,
+            loads=bench.rule,
+            loaded=post.loaded if bench.rule else None,
+        )
+
+    def _calendar(self, now: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+        """From some days ago until behind the horizon: once a day."""
+        day = now // DAY
+        if day != self._pieces_from:
+            low, high = now - 5 * DAY, now + HORIZON_MIN + 2 * DAY
+            self._window = (
+                tuple(p for p in self.house.staffed if p.end > low and p.start < high),
+                tuple(p for p in self.house.open if p.end > low and p.start < high),
+            )
+            self._pieces_from = day
+        return self._window
+
+    def _facts(self, now: int) -> Iterable[Slot]:
+        """Runs, beds that wait for a person, people with a date."""
+        for post in self.world.posts:
+            bench = self.house.benches[post.number]
+            run = post.run
+            if run is not None:
+                end = max(now + 1, self._expected[post.number])
+                yield Slot(
+                    demand=f"run {run.job.id}",
+                    machine=post.number,
+                    setup_start=run.setup_start,
+                    run_start=run.start,
+                    run_end=end,
+                    free_at=self.house.cleared_at(end),
+                    family=run.job.family if bench.rule else None,
+                )
+            elif post.dirty is not None:
+                yield _kept(f"bed {post.number}", post.number, now - 1, self.house.cleared_at(now))
+            for hold in self.world.holds[post.number].values():
+                if hold.end > now:
+                    yield _kept(hold.ref, post.number, hold.start, hold.end)
+
+    def _end_of(self, run: Run, now: int) -> int:
+        elapsed_s = max(0, now - run.start) * 60.0
+        left = self._duration(run.job, run.machine).remaining(elapsed_s).quantile_min(PLAN_AT)
+        return max(now, run.start) + left
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def submitted(self, job: Job, now: int) -> None:
+        self._jobs[job.id] = self._waiting[job.id] = job
+        self._news = True
+        found = Board(self._problem(now, whole=False), Plan(slots=self._slots)).insert(self._demand(job, now))
+        if isinstance(found, Insertion):
+            self._slots[job.id] = found.slots
+            self._promise(job, found.slots[0], now)
+            self._look_at(now)
+
+    def _promise(self, job: Job, slot: Slot, now: int) -> None:
+        """As the live planner: the finish with its odds, and then the next person who can clear the bed."""
+        view = outlook(max(0, slot.run_start - now) * 60.0, self._duration(job, slot.machine))
+        self._given[job.id] = Given(at=now, view=view, last_told=slot.free_at)
+        fate = self.world.diary.fates[job.id]
+        for name, q in PROMISED.items():
+            fate.told[name] = self.house.cleared_at(now + ceil(self._odds.finish_s(view, q) / 60))
+
+    def started(self, run: Run, now: int) -> None:
+        self._slots.pop(run.job.id, None)
+        self._waiting.pop(run.job.id, None)
+        self._expect(run, now)
+        self._touched.add(run.machine)
+
+    def _expect(self, run: Run, now: int) -> None:
+        end = self._end_of(run, now)
+        self._expected[run.machine] = end
+        self.world.at(end + OVERRUN_MIN, lambda: self._overrun(run))
+
+    def _overrun(self, run: Run) -> None:
+        if self.world.posts[run.machine].run is run:
+            self._expect(run, self.world.now)
+            self._touched.add(run.machine)
+
+    def succeeded(self, run: Run, now: int) -> None:
+        self._news = True
+        self._touched.add(run.machine)
+        key = Key(
+            machine=self.house.benches[run.machine].name,
+            material=str(run.job.family.material),
+            source="slicer",
+        )
+        took_s = (now - run.start) * 60.0
+        self._used.append((now, run.job.audience, took_s / 3600))
+        self._finished.append(FinishedRun(key=key, estimate_s=run.job.estimate_min * 60, actual_s=took_s))
+
+    def ended(self, job: Job, at: int, done: bool) -> None:
+        """How far off the promise was; what never came out says nothing of when."""
+        given = self._given.pop(job.id, None)
+        if given is not None and done:
+            self._off_by.append(given.view.off_by((at - CLEAR_MIN - given.at) * 60.0))
+            self._odds = learn_odds(self._off_by[-PROMISES_KEPT:])
+
+    def failed(self, run: Run, now: int) -> None:
+        self._waiting[run.job.id] = run.job
+        self._news = True
+        self._touched.add(run.machine)
+
+    def changed(self, machine: int, now: int) -> None:
+        self._touched.add(machine)
+
+    def _learn_daily(self, now: int) -> None:
+        if now // DAY != self._learnt_day:
+            self._learnt_day = now // DAY
+            self._factors = learn(self._finished[-RUNS_KEPT:])
+            self._touched |= set(range(len(self.world.posts)))  # every run is a little longer or shorter now
+            self._fair = self._fairness(now)
+
+    def _fairness(self, now: int) -> dict[str, float]:
+        """By audience: hours used in 28 days, and asked for by those who wait, beside its share of the members."""
+        while self._used and self._used[0][0] < now - SHARE_DAYS * DAY:
+            self._used.popleft()
+        used = dict.fromkeys(AUDIENCES, 0.0)
+        waiting = dict.fromkeys(AUDIENCES, 0)
+        for _, audience, hours in self._used:
+            used[audience] += hours
+        for job in self._waiting.values():
+            waiting[job.audience] += 1
+        loads = [Load(audience=a, owner=a, used_h=used[a], waiting=waiting[a]) for a in AUDIENCES]
+        standing = judge(loads, {name: float(percent) for name, (percent, _) in AUDIENCES.items()})
+        return {name: standing.factor(name, name) for name in AUDIENCES}
+
+    # -- dates with people -------------------------------------------------------------------------------------
+
+    def place_visit(self, visit: Visit, now: int) -> tuple[int, int] | None:
+        demand = Demand(
+            id=visit.id,
+            needs=(Need(eligible=visit.eligible),),
+            duration_min=dict.fromkeys(visit.eligible, visit.run_min),
+            release=now,
+            presence=Presence.HOUSE,
+        )
+        board = self._dates(now, visit.starts[-1])
+        for starts in (visit.starts[:13], visit.starts):
+            wish = replace(demand, starts=tuple(Piece(at, at + 1) for at in sorted(starts) if at > now))
+            found = board.insert(wish) if wish.starts else None
+            if isinstance(found, Insertion):
+                return found.slots[0].machine, found.run_start
+        return None
+
+    def place_session(self, session: Session, now: int) -> tuple[int, tuple[int, ...]] | None:
+        whole_min = SESSION_MIN + 2 * SESSION_AROUND_MIN
+        starts = tuple(Piece(at - SESSION_AROUND_MIN, at - SESSION_AROUND_MIN + 1) for at in session.starts)
+        demand = Demand(
+            id=session.id,
+            needs=(Need(eligible=session.eligible, quantity=SESSION_PRINTERS),),
+            duration_min=dict.fromkeys(session.eligible, whole_min),
+            release=now,
+            presence=Presence.HOUSE,
+            starts=starts,
+        )
+        found = self._dates(now, session.starts[-1]).insert(demand)
+        if not isinstance(found, Insertion):
+            return None
+        return found.run_start + SESSION_AROUND_MIN, tuple(slot.machine for slot in found.slots)
+
+    def _dates(self, now: int, until: int) -> Board:
+        """Only what cannot move is in the way of people with a date; jobs give way, but not in the next two hours."""
+        problem = self._problem(now, whole=False)
+        frozen = tuple(s for slots in self._slots.values() for s in slots if s.setup_start < now + FREEZE_MIN)
+        horizon = max(problem.horizon_min, until + 2 * DAY)
+        calendars = (
+            (problem.machines[0].staffed, problem.machines[0].open)
+            if horizon == problem.horizon_min
+            else (
+                tuple(p for p in self.house.staffed if now - 5 * DAY < p.end and p.start < horizon),
+                tuple(p for p in self.house.open if now - 5 * DAY < p.end and p.start < horizon),
+            )
+        )
+        machines = tuple(replace(m, staffed=calendars[0], open=calendars[1]) for m in problem.machines)
+        return Board(Problem(horizon_min=horizon, machines=machines, fixed=(*problem.fixed, *frozen)))
+
+    # -- keeping the plan true ---------------------------------------------------------------------------------
+
+    def settle(self, now: int) -> None:
+        self._learn_daily(now)
+        self._touched |= {
+            slots[0].machine for slots in self._slots.values() if slots[0].setup_start < now - LATE_MIN
+        }
+        if self._touched or len(self._slots) < len(self._waiting):
+            self._repair(now)
+        if self._news and now - self._searched_at >= SEARCH_EVERY_MIN and self.house.staffed_until(now) > now:
+            self._news, self._searched_at = False, now
+            self._improve(now)
+
+    def _repair(self, now: int) -> None:
+        """The machines that something happened to are laid out again in the order they had, later or earlier.
+
+        Who finds no place on its machine any more, or had none, is inserted where it is ready earliest.
+        """
+        problem = self._problem(now)
+        touched, self._touched = self._touched | self._stale(problem, now), set()
+        demands = {demand.id: demand for demand in problem.demands}
+        before = self._slots
+        slots = {name: mine for name, mine in before.items() if mine[0].machine not in touched}
+        for machine in sorted(touched):
+            order = sorted(
+                (s[0] for s in before.values() if s[0].machine == machine), key=lambda s: s.setup_start
+            )
+            slots |= self._laid_out(problem, machine, [demands[s.demand] for s in order])
+        plan = Plan(slots=slots)
+        if len(slots) < len(demands):
+            plan = replan(problem, plan)
+        self.world.diary.plans += 1
+        self._take(problem, plan, now)
+
+    def _stale(self, problem: Problem, now: int) -> set[int]:
+        """Machines on which time itself has overtaken a slot: it should have begun, or what is before it has not ended."""
+        busy = [now] * len(problem.machines)
+        for slot in problem.fixed:
+            if slot.setup_start <= now:
+                busy[slot.machine] = max(busy[slot.machine], slot.free_at)
+        for machine in problem.machines:
+            for block in machine.blocked:
+                busy[machine.index] = max(busy[machine.index], block.end)
+        return {slot.machine for (slot,) in self._slots.values() if slot.setup_start < busy[slot.machine]}
+
+    def _laid_out(self, problem: Problem, machine: int, order: list[Demand]) -> dict[str, tuple[Slot, ...]]:
+        alone = replace(problem, demands=(), fixed=tuple(s for s in problem.fixed if s.machine == machine))
+        board = Board(alone)
+        found: dict[str, tuple[Slot, ...]] = {}
+        for demand in order:
+            if machine not in demand.needs[0].eligible:
+                continue
+            here = replace(demand, needs=(replace(demand.needs[0], eligible=(machine,)),))
+            place = board.insert(here)
+            if isinstance(place, Insertion):
+                found[demand.id] = place.slots
+                board.know(demand)
+                board.place(place.slots)
+        return found
+
+    def _improve(self, now: int) -> None:
+        problem = self._problem(now)
+        if self._stale(problem, now):
+            self._repair(now)
+        frozen = {n for n, slots in self._slots.items() if slots[0].setup_start < now + FREEZE_MIN}
+        movable = tuple(d for d in problem.demands if d.id not in frozen and d.id in self._slots)
+        if len(movable) < 2:
+            return
+        self.world.diary.searches += 1
+        held = tuple(slot for name in frozen for slot in self._slots[name])
+        part = replace(problem, demands=movable, fixed=(*problem.fixed, *held))
+        given = Plan(slots={d.id: self._slots[d.id] for d in movable})
+        found = search(
+            part, given, iterations=self._tuning.iterations, limit_s=3600, seed=self._tuning.seed + now
+        )
+        self._take(problem, Plan(slots={**self._slots, **found.plan.slots}), now)
+
+    def _take(self, problem: Problem, plan: Plan, now: int) -> None:
+        self._check(problem, plan)
+        self._news = True
+        self._slots = dict(plan.slots)
+        for name, slots in self._slots.items():
+            self._tell(name, slots[0])
+        self._look_at(now)
+
+    def _tell(self, name: str, slot: Slot) -> None:
+        """Who was told a time hears when it moved by more than a threshold."""
+        job, ready = self._jobs[name], slot.free_at
+        given = self._given.get(name)
+        if given is None:
+            self._promise(job, slot, self.world.now)
+        elif abs(self.house.worked(ready) - self.house.worked(given.last_told)) >= TELL_FROM_MIN:
+            given.last_told = ready
+            fate = self.world.diary.fates[name]
+            fate.notices += 1
+            fate.worse = fate.worse or ready > fate.told["p90"]
+
+    def _look_at(self, now: int) -> None:
+        """Be woken when something is to be started."""
+        for slots in self._slots.values():
+            at = slots[0].setup_start
+            if now < at < now + DAY and at not in self._wakes:
+                self._wakes.add(at)
+                self.world.at(at, self._wake)
+
+    def _wake(self) -> None:
+        self._wakes.discard(self.world.now)
+
+    # -- what the operator is told to start ---------------------------------------------------------------------
+
+    def pick(self, post: Post, now: int) -> Job | None:
+        """The machine's next; or, where that cannot be or is not yet to be begun, whoever gains most by being taken now."""
+        mine = sorted(
+            (s[0] for s in self._slots.values() if s[0].machine == post.number), key=lambda s: s.setup_start
+        )
+        if mine and self._may_start(post, self._jobs[mine[0].demand], mine[0], now):
+            return self._jobs[mine[0].demand]
+        best, gained = None, float(GAIN_MIN)
+        for name, job in self._waiting.items():
+            if post.number in job.eligible and (not mine or name != mine[0].demand):
+                gain = self._gain(post, job, mine, now)
+                if gain > gained:
+                    best, gained = job, gain
+        return best
+
+    def _gain(self, post: Post, job: Job, mine: list[Slot], now: int) -> float:
+        """Minutes that people together would get their parts earlier if this job were begun here at once."""
+        ready = self._ready_if_now(post, job, now)
+        if ready is None:
+            return 0.0
+        slots = self._slots.get(job.id)
+        before = slots[0].free_at if slots else now + HORIZON_MIN
+        behind = [slot for slot in mine if slot.demand != job.id]
+        delay = max(0, ready - behind[0].setup_start) if behind else 0
+        gain = self._cost(job, before, now) - self._cost(job, ready, now)
+        for slot in behind if delay and gain > GAIN_MIN else ():
+            other = self._jobs[slot.demand]
+            gain -= self._cost(other, slot.free_at + delay, now) - self._cost(other, slot.free_at, now)
+        setup_min = self.house.benches[post.number].setup_min(post.loaded, job.family)
+        return gain - self._tuning.hands_price * setup_min
+
+    def _cost(self, job: Job, ready: int, now: int) -> float:
+        due, weight = self._wish(job, now)
+        return weight * max(0, ready - due)
+
+    def rank(self, post: Post, job: Job | None, hands_min: int, now: int) -> float:
+        """What a minute of hands is worth here: what half an hour of delay would cost, per minute the task takes."""
+        cost = 0.0
+        if post.dirty is not None and post.dirty_good:
+            cost += self._wish(post.dirty, now)[1] * RANK_MIN
+        if job is not None:
+            soon = self._ready_if_now(post, job, now) or now
+            later = self._ready_if_now(post, job, now + RANK_MIN) or soon + WORKDAY_MIN
+            cost += self._cost(job, later, now) - self._cost(job, soon, now)
+            behind = sum(s[0].machine == post.number for s in self._slots.values())
+            cost += min(RANK_MIN, later - soon) * min(behind, 4)
+        return -cost / hands_min
+
+    def _ready_if_now(self, post: Post, job: Job, now: int) -> int | None:
+        """None where a rule of the machine or somebody with a date is in the way."""
+        bench = self.house.benches[post.number]
+        start = now + WALK_MIN + bench.setup_min(post.loaded, job.family) + (CLEAR_MIN if post.dirty else 0)
+        duration = self._duration(job, post.number)
+        run_min = duration.quantile_min(PLAN_AT)
+        if not self.house.may_run(post.number, start, run_min):
+            return None
+        if start + duration.quantile_min(0.90) + CLEAR_MIN > self.world.next_hold(post.number):
+            return None
+        return self.house.cleared_at(start + run_min)
+
+    def _may_start(self, post: Post, job: Job, slot: Slot, now: int) -> bool:
+        ready = self._ready_if_now(post, job, now)
+        if ready is not None:
+            return slot.setup_start <= now + self._tuning.early_min or ready < slot.free_at
+        if slot.setup_start <= now:  # what cannot begin any more makes way
+            date = self.world.next_hold(post.number)
+            if date < slot.run_end + DAY // 2:
+                self._barred[job.id, post.number] = date
+            self._touched.add(post.number)
+        return False
+
+
+def _kept(name: str, machine: int, start: int, end: int) -> Slot:
+    return Slot(
+        demand=name,
+        machine=machine,
+        setup_start=start,
+        run_start=start,
+        run_end=max(start + 1, end - 1),
+        free_at=end,
+    )
