@@ -24,8 +24,9 @@ from fablab.programs.gcode import Kind
 from fablab.runs.models import RunState
 from tests.web.site import Site
 from web.words import LOCALES, Words, choose_language, placeholders
-from web.words.codes import NOTICES, REASONS, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
+from web.words.codes import NOTICES, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
 from web.words.extract import extracted
+from web.words.reasons import REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 MONDAY = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)  # noon in Paris
@@ -212,8 +213,10 @@ def test_french_punctuation_keeps_its_spaces_unbroken() -> None:
 
 
 def test_no_sentence_names_a_code_or_a_field_of_the_machine_room() -> None:
-    for table in (SENTENCES, REASONS, NOTICES, REMEDIES, SHORT, TITLES):
-        for text in table.values():
+    tables = (SENTENCES, NOTICES, REMEDIES, SHORT, TITLES)
+    reasons = [text for said in REASONS.values() for text in ([said] if isinstance(said, str) else said)]
+    for table in (reasons, *(each.values() for each in tables)):
+        for text in table:
             bare = re.sub(r"%\(\w+\)s", "", text)
             assert not re.search(r"\b[a-z]+_[a-z]+\b", bare), text
 

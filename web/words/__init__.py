@@ -23,9 +23,10 @@ from babel.messages.pofile import read_po
 from fablab.base.clock import Clock
 from fablab.base.errors import LabError, Refusal
 from web.words import machine
-from web.words.codes import NOTICES, REASONS, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
+from web.words.codes import NOTICES, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
 from web.words.formats import NBSP, Formats
 from web.words.problems import FAULTS
+from web.words.reasons import REASONS, Counted
 
 __all__ = ["LANGUAGES", "Catalogue", "Words", "choose_language"]
 
@@ -122,10 +123,14 @@ class Words:
 
     def reason(self, reason: Mapping[str, object]) -> str:
         """A step of an explanation as `claim.reasons` keeps it: `about`, `code`, `facts`."""
-        code = str(reason.get("code"))
-        message = REASONS.get(f"{reason.get('about')}:{code}") or REASONS.get(code) or SENTENCES["error"]
-        facts = reason.get("facts")
-        return self._fill(message, facts if isinstance(facts, Mapping) else None)
+        code, found = str(reason.get("code")), reason.get("facts")
+        facts = found if isinstance(found, Mapping) else {}
+        keys = (f"{reason.get('about')}:{code}", f"{code}:{facts.get('reason')}", code)
+        message = next((REASONS[key] for key in keys if key in REASONS), SENTENCES["error"])
+        if isinstance(message, Counted):
+            count = facts.get("count")
+            return self._put(self.ngettext(*message, count if isinstance(count, int) else 1), facts)
+        return self._fill(message, facts)
 
     def subject(self, reason: Mapping[str, object]) -> str:
         """What a step of an explanation is about: the time that was not possible, or the machine."""
@@ -155,14 +160,18 @@ class Words:
         return self.gettext(known) if known else machine.sentence(said, self.gettext)
 
     def _fill(self, message: str, facts: Mapping[str, object] | None) -> str:
-        ready = _Facts({name: self._fact(name, value) for name, value in (facts or {}).items()})
-        return self.gettext(message) % ready
+        return self._put(self.gettext(message), facts)
+
+    def _put(self, said: str, facts: Mapping[str, object] | None) -> str:
+        return said % _Facts({name: self._fact(name, value) for name, value in (facts or {}).items()})
 
     def _fact(self, name: str, value: object) -> str:
         if value is None:
             return "–"
         if name in _INSTANTS and isinstance(value, str):
             return self._instant(value)
+        if name == "day" and isinstance(value, str):
+            return self._instant(value, day=True)
         if name == "said":
             return machine.clauses(str(value), self.gettext)
         if name in ("reason", "why_code"):
@@ -173,12 +182,14 @@ class Words:
             return self._quantity(name, value)
         return str(value)
 
-    def _instant(self, text: str) -> str:
+    def _instant(self, text: str, *, day: bool = False) -> str:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
             return text
-        return self.when(at) if at.tzinfo is not None else text
+        if at.tzinfo is None:
+            return text
+        return self.day(at) if day else self.when(at)
 
     def _quantity(self, name: str, value: float) -> str:
         unit = name.rpartition("_")[2]

@@ -253,54 +253,6 @@ REMEDIES: dict[str, str] = {
     "run.too_late": _("Look at the bed and confirm again."),
 }
 
-#: Why here, why not earlier, why not there, what would work: by what it is about and code, or by code alone.
-REASONS: dict[str, str] = {
-    "release": _("It cannot start before %(until)s."),
-    "machine_busy": _("%(machine)s is taken until %(until)s."),
-    "unplaced:machine_busy": _("%(machine)s has no gap that is long enough."),
-    "not_there:machine_busy": _("%(machine)s has no gap that is long enough."),
-    "faulty": _("%(machine)s is out of service until %(until)s."),
-    "unplaced:faulty": _("%(machine)s is out of service."),
-    "blocked": _("%(machine)s is reserved until %(until)s."),
-    "house_closed": _("The lab is closed until %(until)s."),
-    "unplaced:house_closed": _("The lab is never open long enough at once: at most %(longest_min)s."),
-    "not_there:house_closed": _("The lab is never open long enough at once for %(machine)s."),
-    "not_staffed": _("Nobody from the staff is there before %(until)s."),
-    "unplaced:not_staffed": _("The staff is never there long enough at once: at most %(longest_min)s."),
-    "not_there:not_staffed": _(
-        "%(machine)s needs the staff to be there all the time, and that is too short."
-    ),
-    "setup_needs_person": _("Somebody must prepare %(machine)s: possible from %(until)s."),
-    "unplaced:setup_needs_person": _("Nobody is there long enough to prepare %(machine)s."),
-    "not_there:setup_needs_person": _("Nobody is there long enough to prepare %(machine)s."),
-    "unattended_too_long": _(
-        "%(machine)s may run alone for %(limit_min)s at most: that works from %(until)s."
-    ),
-    "unplaced:unattended_too_long": _("%(machine)s may run alone for %(limit_min)s at most."),
-    "not_there:unattended_too_long": _("%(machine)s may run alone for %(limit_min)s at most."),
-    "start_not_allowed": _("It may not start on %(machine)s at that time."),
-    "beyond_horizon": _("It does not fit in before %(horizon)s."),
-    "next_needs_setup": _("What follows on %(machine)s needs another spool, and time to change it."),
-    "waits_for_others": _("%(machine)s waits for the other machines."),
-    "could_be_earlier": _("%(machine)s has become free earlier: the plan will follow."),
-    "too_few_eligible": _("It takes %(wanted)s machines, and only %(eligible)s can do it."),
-    "never_together": _("The machines are never free at the same time."),
-    "here": _("It is made on %(machine)s."),
-    "not_eligible": _("%(machine)s cannot make it: %(reason)s"),
-    "no_such_machine": _("This machine is not in the plan."),
-    "earlier_there": _("%(machine)s could now have it ready %(ready_at)s: the plan will follow."),
-    "as_good_there": _("On %(machine)s it would be ready at the same time."),
-    "later_there": _("On %(machine)s it would be ready only %(ready_at)s."),
-    "not_there:faulty": _("%(machine)s is out of service."),
-    "fits_now": _("By now it could be ready %(ready_at)s on %(machine)s: the plan will follow."),
-    "other_start": _("With another starting time it could be ready %(ready_at)s on %(machine)s."),
-    "shorter_run": _(
-        "Split into parts of at most %(run_min)s it could be ready %(ready_at)s on %(machine)s."
-    ),
-    "smaller_group": _("With only %(quantity)s machines it could start %(start)s."),
-    "if_others_moved": _("If others gave way it could be ready %(ready_at)s on %(machine)s: ask the staff."),
-}
-
 #: What members are told, by code.
 NOTICES: dict[str, str] = {
     "job.moved": _("“%(file)s” will be ready %(ready)s instead of %(was)s."),
