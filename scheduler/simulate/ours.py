@@ -6,36 +6,30 @@ operator is the next thing of the plan, earlier than planned where that brings t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, exp
+from math import ceil
 
-from scheduler.durations import Duration, Factors, FinishedRun, Key, learn
-from scheduler.fairness import Load, judge
 from scheduler.greedy import Board, Insertion, replan
 from scheduler.odds import Odds, Outlook, learn_odds, outlook
 from scheduler.plan import Plan
-from scheduler.problem import Block, Demand, Machine, Need, Piece, Presence, Problem, Slot
+from scheduler.problem import Demand, Need, Piece, Presence, Problem, Slot
 from scheduler.search import search
-from scheduler.simulate.house import AUDIENCES, BENCH_SETUP_MIN, CLEAR_MIN, DAY, WALK_MIN
+from scheduler.simulate.house import CLEAR_MIN, DAY, WALK_MIN
+from scheduler.simulate.known import HORIZON_MIN, PLAN_AT, WORKDAY_MIN, Known, Tuning
 from scheduler.simulate.luck import SESSION_AROUND_MIN, SESSION_MIN, SESSION_PRINTERS, Job, Session, Visit
-from scheduler.simulate.world import Post, Run, World
+from scheduler.simulate.state import Post, Run
+from scheduler.simulate.world import World
 
-HORIZON_MIN = 35 * DAY
 FREEZE_MIN = 120
 LATE_MIN = 3
 GAIN_MIN = 15
 RANK_MIN = 30
 PROMISES_KEPT = 500
 PROMISED = {"p10": 0.10, "p80": 0.80, "p90": 0.90}
-SHARE_DAYS = 28
 TELL_FROM_MIN = 15
-PLAN_AT = 0.60
 SEARCH_EVERY_MIN = 30
 OVERRUN_MIN = 15
-RUNS_KEPT = 3000
-WORKDAY_MIN = 8 * 60
 
 Check = Callable[[Problem, Plan], None]
 
@@ -49,21 +43,6 @@ class Given:
     last_told: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """`iterations` of one search. A day that people named is near when less than `near_min` worked minutes are left."""
-
-    iterations: int = 6_000
-    seed: int = 0
-    ageing: float = 0.1  # weight a worked day of waiting adds
-    near_min: int = 240
-    urgency: float = 10.0
-    early_min: int = 120  # a start may be brought forward by that much without being ready earlier
-    hands_price: float = (
-        20.0  # what a minute of set-up keeps others waiting, when it is decided whom to take now
-    )
-
-
 def unchecked(problem: Problem, plan: Plan) -> None:
     """Tests pass the referee here."""
 
@@ -74,136 +53,26 @@ class Ours:
     def __init__(self, world: World, tuning: Tuning | None = None, check: Check = unchecked) -> None:
         self.world, self.house = world, world.house
         self._tuning, self._check = tuning or Tuning(), check
+        self._known = Known(world, self._tuning)
         self._jobs: dict[str, Job] = {}
-        self._waiting: dict[str, Job] = {}
         self._touched: set[int] = set()
         self._slots: dict[str, tuple[Slot, ...]] = {}
         self._given: dict[str, Given] = {}
-        self._factors: Factors = learn(())
-        self._finished: list[FinishedRun] = []
         self._learnt_day = -1
-        self._fair: dict[str, float] = {}
-        self._used: deque[tuple[int, str, float]] = deque()
         self._odds = Odds()
         self._off_by: list[float] = []
         self._news = False
         self._searched_at = -DAY
-        self._expected: dict[int, int] = {}  # by machine, when its run is now expected to end
-        self._pieces_from = -1
-        self._window: tuple[tuple[Piece, ...], tuple[Piece, ...]] = ((), ())
         self._wakes: set[int] = set()
-        self._barred: dict[tuple[str, int], int] = {}  # too slow (P90) for the gap before a date; until then
-
-    # -- what is known, as a problem ---------------------------------------------------------------------------
-
-    def _duration(self, job: Job, machine: int) -> Duration:
-        key = Key(
-            machine=self.house.benches[machine].name, material=str(job.family.material), source="slicer"
-        )
-        return self._factors.distribution(key, job.estimate_min * 60)
-
-    def _demand(self, job: Job, now: int) -> Demand:
-        due, weight = self._wish(job, now)
-        eligible = tuple(m for m in job.eligible if self._barred.get((job.id, m), 0) <= now)
-        return Demand(
-            id=job.id,
-            needs=(Need(eligible=eligible or job.eligible),),
-            duration_min={m: self._duration(job, m).quantile_min(PLAN_AT) for m in job.eligible},
-            release=now,
-            due=due,
-            weight=weight,
-            setup_min=0 if job.technology == "fdm" else BENCH_SETUP_MIN,
-            clear_min=CLEAR_MIN,
-            family=job.family,
-        )
-
-    def _wish(self, job: Job, now: int) -> tuple[int, float]:
-        """Due and weight as the plan sees them at this minute.
-
-        While the day people named is far, or none was named, what counts is the wait: due is when the wish came, and an
-        old wish weighs more. Once the day comes near, it alone counts, and heavily.
-        """
-        tuning, worked = self._tuning, self.house.worked
-        weight = 1.0 + tuning.ageing * (worked(now) - worked(job.arrives)) / WORKDAY_MIN
-        weight *= self._fair.get(job.audience, 1.0)
-        if job.due is not None:
-            slack_min = worked(job.due) - worked(now) - min(job.estimate_min, WORKDAY_MIN)
-            weight += tuning.urgency * exp(-max(0.0, slack_min) / tuning.near_min)
-        return job.arrives, weight
-
-    def _problem(self, now: int, *, whole: bool = True) -> Problem:
-        """Everything that is known at this minute; what has to wait may not begin before it."""
-        return Problem(
-            horizon_min=now + HORIZON_MIN,
-            machines=tuple(self._machine(post, now) for post in self.world.posts),
-            demands=tuple(self._demand(job, now) for job in self._waiting.values()) if whole else (),
-            fixed=tuple(self._facts(now)),
-        )
-
-    def _machine(self, post: Post, now: int) -> Machine:
-        bench = self.house.benches[post.number]
-        staffed, opened = self._calendar(now)
-        blocked: tuple[Block, ...] = ()
-        if post.down_until > now:
-            believed = max(
-                post.down_said, now + 4 * 60
-            )  # what should be mended and is not, may take another half day
-            blocked = (Block(start=now - 1, end=believed),)
-        return Machine(
-            index=post.number,
-            staffed=staffed,
-            open=opened,
-            blocked=blocked,
-            unattended_max_min=bench.alone_min,
-            loads=bench.rule,
-            loaded=post.loaded if bench.rule else None,
-        )
-
-    def _calendar(self, now: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-        """From some days ago until behind the horizon: once a day."""
-        day = now // DAY
-        if day != self._pieces_from:
-            low, high = now - 5 * DAY, now + HORIZON_MIN + 2 * DAY
-            self._window = (
-                tuple(p for p in self.house.staffed if p.end > low and p.start < high),
-                tuple(p for p in self.house.open if p.end > low and p.start < high),
-            )
-            self._pieces_from = day
-        return self._window
-
-    def _facts(self, now: int) -> Iterable[Slot]:
-        """Runs, beds that wait for a person, people with a date."""
-        for post in self.world.posts:
-            bench = self.house.benches[post.number]
-            run = post.run
-            if run is not None:
-                end = max(now + 1, self._expected[post.number])
-                yield Slot(
-                    demand=f"run {run.job.id}",
-                    machine=post.number,
-                    setup_start=run.setup_start,
-                    run_start=run.start,
-                    run_end=end,
-                    free_at=self.house.cleared_at(end),
-                    family=run.job.family if bench.rule else None,
-                )
-            elif post.dirty is not None:
-                yield _kept(f"bed {post.number}", post.number, now - 1, self.house.cleared_at(now))
-            for hold in self.world.holds[post.number].values():
-                if hold.end > now:
-                    yield _kept(hold.ref, post.number, hold.start, hold.end)
-
-    def _end_of(self, run: Run, now: int) -> int:
-        elapsed_s = max(0, now - run.start) * 60.0
-        left = self._duration(run.job, run.machine).remaining(elapsed_s).quantile_min(PLAN_AT)
-        return max(now, run.start) + left
 
     # -- events ------------------------------------------------------------------------------------------------
 
     def submitted(self, job: Job, now: int) -> None:
-        self._jobs[job.id] = self._waiting[job.id] = job
+        self._jobs[job.id] = self._known.waiting[job.id] = job
         self._news = True
-        found = Board(self._problem(now, whole=False), Plan(slots=self._slots)).insert(self._demand(job, now))
+        found = Board(self._known.problem(now, whole=False), Plan(slots=self._slots)).insert(
+            self._known.demand(job, now)
+        )
         if isinstance(found, Insertion):
             self._slots[job.id] = found.slots
             self._promise(job, found.slots[0], now)
@@ -211,7 +80,7 @@ class Ours:
 
     def _promise(self, job: Job, slot: Slot, now: int) -> None:
         """As the live planner: the finish with its odds, and then the next person who can clear the bed."""
-        view = outlook(max(0, slot.run_start - now) * 60.0, self._duration(job, slot.machine))
+        view = outlook(max(0, slot.run_start - now) * 60.0, self._known.duration(job, slot.machine))
         self._given[job.id] = Given(at=now, view=view, last_told=slot.free_at)
         fate = self.world.diary.fates[job.id]
         for name, q in PROMISED.items():
@@ -219,13 +88,13 @@ class Ours:
 
     def started(self, run: Run, now: int) -> None:
         self._slots.pop(run.job.id, None)
-        self._waiting.pop(run.job.id, None)
+        self._known.waiting.pop(run.job.id, None)
         self._expect(run, now)
         self._touched.add(run.machine)
 
     def _expect(self, run: Run, now: int) -> None:
-        end = self._end_of(run, now)
-        self._expected[run.machine] = end
+        end = self._known.end_of(run, now)
+        self._known.expected[run.machine] = end
         self.world.at(end + OVERRUN_MIN, lambda: self._overrun(run))
 
     def _overrun(self, run: Run) -> None:
@@ -236,14 +105,7 @@ class Ours:
     def succeeded(self, run: Run, now: int) -> None:
         self._news = True
         self._touched.add(run.machine)
-        key = Key(
-            machine=self.house.benches[run.machine].name,
-            material=str(run.job.family.material),
-            source="slicer",
-        )
-        took_s = (now - run.start) * 60.0
-        self._used.append((now, run.job.audience, took_s / 3600))
-        self._finished.append(FinishedRun(key=key, estimate_s=run.job.estimate_min * 60, actual_s=took_s))
+        self._known.learn_from(run, now)
 
     def ended(self, job: Job, at: int, done: bool) -> None:
         """How far off the promise was; what never came out says nothing of when."""
@@ -253,33 +115,12 @@ class Ours:
             self._odds = learn_odds(self._off_by[-PROMISES_KEPT:])
 
     def failed(self, run: Run, now: int) -> None:
-        self._waiting[run.job.id] = run.job
+        self._known.waiting[run.job.id] = run.job
         self._news = True
         self._touched.add(run.machine)
 
     def changed(self, machine: int, now: int) -> None:
         self._touched.add(machine)
-
-    def _learn_daily(self, now: int) -> None:
-        if now // DAY != self._learnt_day:
-            self._learnt_day = now // DAY
-            self._factors = learn(self._finished[-RUNS_KEPT:])
-            self._touched |= set(range(len(self.world.posts)))  # every run is a little longer or shorter now
-            self._fair = self._fairness(now)
-
-    def _fairness(self, now: int) -> dict[str, float]:
-        """By audience: hours used in 28 days, and asked for by those who wait, beside its share of the members."""
-        while self._used and self._used[0][0] < now - SHARE_DAYS * DAY:
-            self._used.popleft()
-        used = dict.fromkeys(AUDIENCES, 0.0)
-        waiting = dict.fromkeys(AUDIENCES, 0)
-        for _, audience, hours in self._used:
-            used[audience] += hours
-        for job in self._waiting.values():
-            waiting[job.audience] += 1
-        loads = [Load(audience=a, owner=a, used_h=used[a], waiting=waiting[a]) for a in AUDIENCES]
-        standing = judge(loads, {name: float(percent) for name, (percent, _) in AUDIENCES.items()})
-        return {name: standing.factor(name, name) for name in AUDIENCES}
 
     # -- dates with people -------------------------------------------------------------------------------------
 
@@ -317,7 +158,7 @@ class Ours:
 
     def _dates(self, now: int, until: int) -> Board:
         """Only what cannot move is in the way of people with a date; jobs give way, but not in the next two hours."""
-        problem = self._problem(now, whole=False)
+        problem = self._known.problem(now, whole=False)
         frozen = tuple(s for slots in self._slots.values() for s in slots if s.setup_start < now + FREEZE_MIN)
         horizon = max(problem.horizon_min, until + 2 * DAY)
         calendars = (
@@ -334,11 +175,14 @@ class Ours:
     # -- keeping the plan true ---------------------------------------------------------------------------------
 
     def settle(self, now: int) -> None:
-        self._learn_daily(now)
+        if now // DAY != self._learnt_day:
+            self._learnt_day = now // DAY
+            self._known.learn_again(now)
+            self._touched |= set(range(len(self.world.posts)))  # every run is a little longer or shorter now
         self._touched |= {
             slots[0].machine for slots in self._slots.values() if slots[0].setup_start < now - LATE_MIN
         }
-        if self._touched or len(self._slots) < len(self._waiting):
+        if self._touched or len(self._slots) < len(self._known.waiting):
             self._repair(now)
         if self._news and now - self._searched_at >= SEARCH_EVERY_MIN and self.house.staffed_until(now) > now:
             self._news, self._searched_at = False, now
@@ -349,7 +193,7 @@ class Ours:
 
         Who finds no place on its machine any more, or had none, is inserted where it is ready earliest.
         """
-        problem = self._problem(now)
+        problem = self._known.problem(now)
         touched, self._touched = self._touched | self._stale(problem, now), set()
         demands = {demand.id: demand for demand in problem.demands}
         before = self._slots
@@ -392,7 +236,7 @@ class Ours:
         return found
 
     def _improve(self, now: int) -> None:
-        problem = self._problem(now)
+        problem = self._known.problem(now)
         if self._stale(problem, now):
             self._repair(now)
         frozen = {n for n, slots in self._slots.items() if slots[0].setup_start < now + FREEZE_MIN}
@@ -449,7 +293,7 @@ class Ours:
         if mine and self._may_start(post, self._jobs[mine[0].demand], mine[0], now):
             return self._jobs[mine[0].demand]
         best, gained = None, float(GAIN_MIN)
-        for name, job in self._waiting.items():
+        for name, job in self._known.waiting.items():
             if post.number in job.eligible and (not mine or name != mine[0].demand):
                 gain = self._gain(post, job, mine, now)
                 if gain > gained:
@@ -473,14 +317,14 @@ class Ours:
         return gain - self._tuning.hands_price * setup_min
 
     def _cost(self, job: Job, ready: int, now: int) -> float:
-        due, weight = self._wish(job, now)
+        due, weight = self._known.wish(job, now)
         return weight * max(0, ready - due)
 
     def rank(self, post: Post, job: Job | None, hands_min: int, now: int) -> float:
         """What a minute of hands is worth here: what half an hour of delay would cost, per minute the task takes."""
         cost = 0.0
         if post.dirty is not None and post.dirty_good:
-            cost += self._wish(post.dirty, now)[1] * RANK_MIN
+            cost += self._known.wish(post.dirty, now)[1] * RANK_MIN
         if job is not None:
             soon = self._ready_if_now(post, job, now) or now
             later = self._ready_if_now(post, job, now + RANK_MIN) or soon + WORKDAY_MIN
@@ -493,7 +337,7 @@ class Ours:
         """None where a rule of the machine or somebody with a date is in the way."""
         bench = self.house.benches[post.number]
         start = now + WALK_MIN + bench.setup_min(post.loaded, job.family) + (CLEAR_MIN if post.dirty else 0)
-        duration = self._duration(job, post.number)
+        duration = self._known.duration(job, post.number)
         run_min = duration.quantile_min(PLAN_AT)
         if not self.house.may_run(post.number, start, run_min):
             return None
@@ -508,17 +352,6 @@ class Ours:
         if slot.setup_start <= now:  # what cannot begin any more makes way
             date = self.world.next_hold(post.number)
             if date < slot.run_end + DAY // 2:
-                self._barred[job.id, post.number] = date
+                self._known.barred[job.id, post.number] = date
             self._touched.add(post.number)
         return False
-
-
-def _kept(name: str, machine: int, start: int, end: int) -> Slot:
-    return Slot(
-        demand=name,
-        machine=machine,
-        setup_start=start,
-        run_start=start,
-        run_end=max(start + 1, end - 1),
-        free_at=end,
-    )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler.simulate.house import DAY
-from scheduler.simulate.world import Fate, World
+from scheduler.simulate.state import Fate
+from scheduler.simulate.world import World
 
 VISITS = ("refused", "served", "waited", "missed", "lost")
 PROMISES = ("p10", "p80", "p90", "slot")

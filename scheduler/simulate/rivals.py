@@ -11,7 +11,8 @@ from math import ceil
 
 from scheduler.simulate.house import CLEAR_MIN, DAY, STAFFED_MIN
 from scheduler.simulate.luck import SESSION_AROUND_MIN, SESSION_MIN, SESSION_PRINTERS, Job, Session, Visit
-from scheduler.simulate.world import Hold, Post, Run, World
+from scheduler.simulate.state import Hold, Post, Run
+from scheduler.simulate.world import World
 
 #: A queue's operator counts with the slicer's time and a tenth.
 MARGIN = 1.1

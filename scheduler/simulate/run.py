@@ -9,8 +9,9 @@ from functools import partial
 from multiprocessing import get_context
 
 from scheduler.simulate.house import Settings, house
+from scheduler.simulate.known import Tuning
 from scheduler.simulate.luck import draw
-from scheduler.simulate.ours import Check, Ours, Tuning, unchecked
+from scheduler.simulate.ours import Check, Ours, unchecked
 from scheduler.simulate.report import Score, score
 from scheduler.simulate.rivals import Queue, Slots
 from scheduler.simulate.world import Policy, World

@@ -12,7 +12,7 @@ from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.search import warm
 from scheduler.simulate import POLICIES, Score, Settings, compare, draw, house, live
-from scheduler.simulate.ours import Tuning
+from scheduler.simulate.known import Tuning
 from scheduler.simulate.world import World
 
 # The search is compiled: in one worker, as tests/scheduler/test_search.py says.
