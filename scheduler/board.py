@@ -146,6 +146,19 @@ class Board:
         thin.lanes = [lane.only(stays) if lane.machine.index in chosen else lane for lane in self.lanes]
         return thin
 
+    def altered(self, machines: Collection[Machine]) -> Board:
+        """A board to ask where these machines have another calendar, limit or outage; all that lies on them stays, and
+        its other lanes are this board's own."""
+        other = self.thinned((), lambda entry: True)
+        calendars: dict[tuple[int, int, int], Lane] = {}
+        for machine in machines:
+            lane = self.lanes[machine.index]
+            hours = (id(machine.staffed), id(machine.open), machine.unattended_max_min)
+            on_it = (entry for entry in lane.entries if entry.block is None)
+            other.lanes[machine.index] = Lane(machine, lane.horizon, on_it, calendars.get(hours))
+            calendars.setdefault(hours, other.lanes[machine.index])
+        return other
+
     def release_of(self, demand: str) -> int:
         return self._demands[demand].release
 

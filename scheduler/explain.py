@@ -5,22 +5,69 @@ Nothing is guessed after the event. The lane's own search is run again with a tr
 names the very rules that moved the start, in the order it met them. All instants in facts are minutes
 from the origin.
 
-release, machine_busy, faulty, blocked, house_closed, not_staffed, setup_needs_person,
-unattended_too_long, start_not_allowed, next_needs_setup, waits_for_others, could_be_earlier why not
-earlier here, not_eligible, faulty, later_there, as_good_there, earlier_there why not that machine
-other_start, shorter_run, smaller_group, if_others_moved the nearest that works
+    why here            earliest_ready, earliest_start, before_due, liked_date, as_told, no_setup, quieter_day, less_wear,
+                        fits_now
+    why not earlier     release, machine_busy, faulty, blocked, house_closed, not_staffed, setup_needs_person,
+                        unattended_too_long, start_not_allowed, next_needs_setup, waits_for_others, could_be_earlier
+    why not there       here, not_eligible, faulty, later_there, as_good_there, earlier_there
+    what would help     `scheduler.helps`
+    the nearest         fits_now, what would help, shorter_run, if_others_moved
+
+Each question comes twice: of a problem and a plan, and (`..._on`) of a board that somebody has laid out anyway, with
+the demand not on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from scheduler import helps, options
 from scheduler.greedy import Board, Insertion
+from scheduler.helps import Help, Scope
 from scheduler.lanes import Lane, Wait, shape_of
 from scheduler.plan import Plan, Reason
 from scheduler.problem import Demand, Fact, Problem, Slot, Why
 
-__all__ = ["Reason", "nearest", "why_not_earlier", "why_not_machine"]
+__all__ = [
+    "Help",
+    "Reason",
+    "Scope",
+    "nearest",
+    "nearest_on",
+    "what_would_help",
+    "why_here",
+    "why_here_on",
+    "why_not_earlier",
+    "why_not_earlier_on",
+    "why_not_machine",
+    "why_not_machine_on",
+]
+
+COMPARED = 3  # best places that a place is compared with
+
+
+def why_here(problem: Problem, plan: Plan, demand: Demand) -> tuple[Reason, ...]:
+    """What speaks for the place that a demand has, beside the best ones it could have: the reasons of `options`.
+
+    `fits_now` with `machine`, `start` and `ready_at` where an earlier place is free by now. Raises KeyError if the
+    demand has no slots.
+    """
+    return why_here_on(Board(problem, plan.without(demand.id)), demand, plan.slots[demand.id])
+
+
+def why_here_on(board: Board, demand: Demand, slots: Sequence[Slot]) -> tuple[Reason, ...]:
+    place = options.option_of(demand, tuple(slots))
+    others = [o for o in options.options(board, demand, COMPARED) if o.slots != place.slots]
+    (chosen, *_) = options.with_reasons(board, demand, [place, *others])
+    reasons = tuple(reason for reason in chosen.reasons if reason.code != "next_best")
+    if demand.dislike_min:  # then the best places are the best liked, not the soonest
+        return tuple(reason for reason in reasons if reason.code != "earliest_ready")
+    better = min(others, key=lambda option: option.ready_at, default=place)
+    if better.ready_at < place.ready_at:
+        where: dict[str, Fact] = {"machine": better.slots[0].machine, "start": better.run_start}
+        return (*reasons, Reason(code="fits_now", facts={**where, "ready_at": better.ready_at}))
+    return reasons
 
 
 def why_not_earlier(problem: Problem, plan: Plan, demand: Demand) -> tuple[Reason, ...]:
@@ -30,8 +77,10 @@ def why_not_earlier(problem: Problem, plan: Plan, demand: Demand) -> tuple[Reaso
     the ref of an outage). Empty: it starts as early as it may. Raises KeyError if the demand has no
     slots.
     """
-    slots = plan.slots[demand.id]
-    board = Board(problem, plan.without(demand.id))
+    return why_not_earlier_on(Board(problem, plan.without(demand.id)), demand, plan.slots[demand.id])
+
+
+def why_not_earlier_on(board: Board, demand: Demand, slots: Iterable[Slot]) -> tuple[Reason, ...]:
     reasons: list[Reason] = []
     if demand.release > 0:
         reasons.append(Reason(code="release", facts={"until": demand.release}))
@@ -45,14 +94,17 @@ def why_not_machine(problem: Problem, plan: Plan, demand: Demand, machine: int) 
 
     `not_eligible` hands through the planner's own `reason`; the others say `start` and `ready_at` there.
     """
-    slots = plan.slots[demand.id]
+    board = Board(problem, plan.without(demand.id))
+    return why_not_machine_on(board, demand, plan.slots[demand.id], machine)
+
+
+def why_not_machine_on(board: Board, demand: Demand, slots: Sequence[Slot], machine: int) -> Reason:
     if any(slot.machine == machine for slot in slots):
         return Reason(code="here", facts={"machine": machine})
     number = next((k for k, need in enumerate(demand.needs) if machine in need.eligible), None)
     if number is None:
         why = demand.not_eligible.get(machine, "unknown")
         return Reason(code="not_eligible", facts={"machine": machine, "reason": why})
-    board = Board(problem, plan.without(demand.id))
     lane = board.lanes[machine]
     shape = shape_of(demand, number, lane.machine)
     trace: list[Wait] = []
@@ -60,7 +112,7 @@ def why_not_machine(problem: Problem, plan: Plan, demand: Demand, machine: int) 
     if fit is None:
         return board.reason(lane, shape)
     facts: dict[str, Fact] = {"machine": machine, "start": fit.run_start, "ready_at": fit.free_at}
-    ready_at = plan.ready_at(demand.id)
+    ready_at = max(slot.free_at for slot in slots)
     if fit.free_at < ready_at and not demand.is_gang:
         return Reason(code="earlier_there", facts=facts)
     if fit.free_at <= ready_at:
@@ -72,24 +124,41 @@ def why_not_machine(problem: Problem, plan: Plan, demand: Demand, machine: int) 
     return Reason(code="later_there", facts={**facts, "later_min": fit.free_at - ready_at})
 
 
-def nearest(problem: Problem, plan: Plan, demand: Demand) -> tuple[Reason, ...]:
+def what_would_help(
+    problem: Problem, plan: Plan, demand: Demand, *, scope: Scope | None = None
+) -> tuple[Help, ...]:
+    """What would have a placed demand ready earlier, the most gain for what it asks of people first: `helps.earlier`.
+
+    Raises KeyError if the demand has no slots.
+    """
+    ready_at = plan.ready_at(demand.id)
+    return helps.earlier(Board(problem, plan.without(demand.id)), demand, ready_at, scope=scope)
+
+
+def nearest(
+    problem: Problem, plan: Plan, demand: Demand, *, scope: Scope | None = None
+) -> tuple[Reason, ...]:
     """What would work for a demand that has no place: one changed thing each, the least asked of people
     first.
 
-    Facts: `machine`, `start`, `ready_at`; for `shorter_run` the longest `run_min` that fits, for
-    `smaller_group` the `need` and the `quantity` it could have. Empty: nothing this knows to change would
+    Facts: `machine`, `start`, `ready_at`, and what is changed as in `scheduler.helps`; for `shorter_run` the longest
+    `run_min` that fits. `if_others_moved`: what lies there could give way. Empty: nothing this knows to change would
     help.
     """
     board = Board(problem, plan.without(demand.id))
+    return nearest_on(board, demand, Board(problem), scope=scope)
+
+
+def nearest_on(
+    board: Board, demand: Demand, bare: Board, *, scope: Scope | None = None
+) -> tuple[Reason, ...]:
+    """`bare`: the same house with nothing on it but what cannot be moved."""
     found = _would(board, demand, "fits_now")
     if found:
         return tuple(found)
-    if demand.starts:
-        found += _would(board, replace(demand, starts=()), "other_start")
-    if demand.is_gang:
-        found += _smaller_group(board, demand)
+    found = [help_.reason for help_ in helps.possible(board, demand, scope=scope)]
     found += _shorter_run(board, demand)
-    found += _would(Board(problem), demand, "if_others_moved")
+    found += _would(bare, demand, "if_others_moved")
     return tuple(found)
 
 
@@ -160,18 +229,3 @@ def _shorter_run(board: Board, demand: Demand) -> list[Reason]:
 
 def _capped(demand: Demand, run_min: int) -> Demand:
     return replace(demand, duration_min={m: min(d, run_min) for m, d in demand.duration_min.items()})
-
-
-def _smaller_group(board: Board, demand: Demand) -> list[Reason]:
-    found: list[Reason] = []
-    for number, need in enumerate(demand.needs):
-        for quantity in range(need.quantity - 1, 0, -1):
-            needs = tuple(
-                replace(n, quantity=quantity) if k == number else n for k, n in enumerate(demand.needs)
-            )
-            facts: dict[str, Fact] = {"need": number, "quantity": quantity}
-            works = _would(board, replace(demand, needs=needs), "smaller_group", facts)
-            if works:
-                found += works
-                break
-    return found

@@ -96,7 +96,7 @@ def options(
                 found.append(option)
             if len(found) == len(plain) + displacing:
                 break
-    return _with_reasons(board, demand, found)
+    return with_reasons(board, demand, found)
 
 
 def place_best(
@@ -123,7 +123,7 @@ def place_best(
     if best is None:
         assert isinstance(first, Unplaced)
         return first
-    return _with_reasons(board, demand, [best])[0]
+    return with_reasons(board, demand, [best])[0]
 
 
 class _Window(NamedTuple):
@@ -341,7 +341,13 @@ def _is_apart(option: Option, others: Iterable[Option], apart_min: int, alike: b
 # --- why this one
 
 
-def _with_reasons(board: Board, demand: Demand, found: Sequence[Option]) -> tuple[Option, ...]:
+def option_of(demand: Demand, slots: tuple[Slot, ...]) -> Option:
+    """A place that is given, to be compared with others."""
+    return Option(insertion=insertion_of(demand, slots))
+
+
+def with_reasons(board: Board, demand: Demand, found: Sequence[Option]) -> tuple[Option, ...]:
+    """Each with what speaks for it beside the others; `demand` does not lie on the board."""
     if not found:
         return ()
     busy = [_busy_min(board, option) for option in found]
