@@ -1,7 +1,11 @@
-"""Which driver a name in devices.toml means: a literal table, and what each needs to be made."""
+"""Which driver a name in devices.toml means: a literal table, and what each needs to be made.
+
+A driver is loaded when one is made: the process of a serial machine has no use for those that speak HTTP.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +21,8 @@ from drivers.config import (
     PrusaLinkOptions,
     SerialOptions,
 )
-from drivers.grbl import Grbl
 from drivers.host import HostedDevice
-from drivers.manual import Manual
-from drivers.marlin import Marlin
 from drivers.mocked import MockedDevice
-from drivers.moonraker import Moonraker
-from drivers.octoprint import OctoPrint
-from drivers.prusalink import PrusaLink
 from fablab.base.clock import Clock
 from fablab.device import Capability, Device
 
@@ -43,15 +41,24 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """`serial`: its machine gets a host, a process of its own; `wire`: how that host's guardian makes it safe."""
+    """`of`: its module and class; `serial`: its machine gets a host, a process of its own; `wire`: how that host's
+    guardian makes it safe."""
 
+    of: str
     build: Callable[[DeviceConfig, Site], Device]
-    capabilities: frozenset[Capability]
     serial: bool = False
     wire: str = "marlin"
 
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        module, _, name = self.of.partition(":")
+        found: frozenset[Capability] = getattr(importlib.import_module(module), name).capabilities
+        return found
+
 
 def _marlin(config: DeviceConfig, site: Site) -> Device:
+    from drivers.marlin import Marlin
+
     options = config.options
     assert isinstance(options, MarlinOptions)
     return Marlin(
@@ -71,6 +78,8 @@ def _marlin(config: DeviceConfig, site: Site) -> Device:
 
 
 def _grbl(config: DeviceConfig, site: Site) -> Device:
+    from drivers.grbl import Grbl
+
     options = config.options
     assert isinstance(options, GrblOptions)
     return Grbl(
@@ -85,18 +94,24 @@ def _grbl(config: DeviceConfig, site: Site) -> Device:
 
 
 def _octoprint(config: DeviceConfig, site: Site) -> Device:
+    from drivers.octoprint import OctoPrint
+
     options = config.options
     assert isinstance(options, OctoPrintOptions)
     return OctoPrint(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
 
 
 def _moonraker(config: DeviceConfig, site: Site) -> Device:
+    from drivers.moonraker import Moonraker
+
     options = config.options
     assert isinstance(options, MoonrakerOptions)
     return Moonraker(name=config.name, url=options.url, api_key=options.api_key.reveal(), clock=site.clock)
 
 
 def _prusalink(config: DeviceConfig, site: Site) -> Device:
+    from drivers.prusalink import PrusaLink
+
     options = config.options
     assert isinstance(options, PrusaLinkOptions)
     return PrusaLink(
@@ -110,6 +125,8 @@ def _prusalink(config: DeviceConfig, site: Site) -> Device:
 
 
 def _manual(config: DeviceConfig, site: Site) -> Device:
+    from drivers.manual import Manual
+
     options = config.options
     assert isinstance(options, ManualOptions)
     state = site.data_dir / "manual" / f"{config.name}.json"
@@ -117,12 +134,12 @@ def _manual(config: DeviceConfig, site: Site) -> Device:
 
 
 DRIVERS: Final[Mapping[str, Driver]] = {
-    "marlin": Driver(build=_marlin, capabilities=Marlin.capabilities, serial=True),
-    "grbl": Driver(build=_grbl, capabilities=Grbl.capabilities, serial=True, wire="grbl"),
-    "octoprint": Driver(build=_octoprint, capabilities=OctoPrint.capabilities),
-    "moonraker": Driver(build=_moonraker, capabilities=Moonraker.capabilities),
-    "prusalink": Driver(build=_prusalink, capabilities=PrusaLink.capabilities),
-    "manual": Driver(build=_manual, capabilities=Manual.capabilities),
+    "marlin": Driver(of="drivers.marlin:Marlin", build=_marlin, serial=True),
+    "grbl": Driver(of="drivers.grbl:Grbl", build=_grbl, serial=True, wire="grbl"),
+    "octoprint": Driver(of="drivers.octoprint:OctoPrint", build=_octoprint),
+    "moonraker": Driver(of="drivers.moonraker:Moonraker", build=_moonraker),
+    "prusalink": Driver(of="drivers.prusalink:PrusaLink", build=_prusalink),
+    "manual": Driver(of="drivers.manual:Manual", build=_manual),
 }
 
 
