@@ -14,7 +14,17 @@ from scheduler.lanes import Entry, Lane
 from scheduler.plan import Plan, Unplaced
 from scheduler.problem import Demand, Problem, Slot
 
-__all__ = ["APART_MIN", "Board", "Insertion", "insert", "options", "replan", "solve", "urgency"]
+__all__ = [
+    "APART_MIN",
+    "Board",
+    "Insertion",
+    "insert",
+    "mend_setups",
+    "options",
+    "replan",
+    "solve",
+    "urgency",
+]
 
 
 def insert(problem: Problem, demand: Demand, plan: Plan, *, earliest: int = 0) -> Insertion | Unplaced:
@@ -48,8 +58,7 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
     movable = set(movable)
     kept = {d.id: plan.slots[d.id] for d in problem.demands if plan.slots.get(d.id) and d.id not in movable}
     board = Board(problem, Plan(slots=kept))
-    while _mend_one(board, kept):
-        pass
+    mend_setups(board, kept)
     waiting = sorted((d for d in problem.demands if d.id not in kept), key=urgency)
     while True:  # what came later may have loaded just what an earlier one lacked the set-up time for
         unplaced: dict[str, Unplaced] = {}
@@ -69,6 +78,15 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
 def urgency(demand: Demand) -> tuple[bool, float, float, int, str]:
     due = inf if demand.due is None else demand.due
     return (not demand.starts, due, -demand.weight, demand.release, demand.id)
+
+
+def mend_setups(board: Board, kept: dict[str, tuple[Slot, ...]]) -> None:
+    """Make the set-ups of `kept` good that a neighbour's going made too short, on the board too: see `replan`.
+
+    What cannot be mended leaves both.
+    """
+    while _mend_one(board, kept):
+        pass
 
 
 def _mend_one(board: Board, kept: dict[str, tuple[Slot, ...]]) -> bool:

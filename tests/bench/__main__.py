@@ -16,6 +16,8 @@ BENCHES = {
     "fuzz": "tests.bench.fuzz",
     "insert": "tests.bench.insert",
     "plan": "tests.bench.plan",
+    "public": "tests.bench.public",
+    "repair": "tests.bench.repair",
     "stop": "tests.bench.stop",
     "stream": "tests.bench.stream",
     "submit": "tests.bench.submit",
