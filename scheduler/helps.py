@@ -61,11 +61,13 @@ _Stretch = tuple[Piece, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What may be suggested at all. `families`: those that are in stock, None for those the machines are seen to load;
-    `cures`: reasons of barred machines that somebody could do something about, None for all of them."""
+    `cures`: reasons of barred machines that somebody could do something about, None for all of them. `heavier`: what
+    "urgent" makes of the weight; 1 where it is urgent already."""
 
     families: Collection[Family] | None = None
     cures: Collection[str] | None = None
     pinned: Collection[str] = ()
+    heavier: float = HEAVIER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,9 +389,9 @@ def _place_parts(board: Board, demand: Demand, parts: int) -> tuple[Slot, ...]:
 
 def _urgent(board: Board, demand: Demand, scope: Scope, base: int) -> Iterator[Help]:
     """Only what more weight changes: a place that others would leave anyway is no gain of it."""
-    if demand.due is None or demand.is_gang:
+    if demand.due is None or demand.is_gang or scope.heavier <= 1:
         return
-    urgent = replace(demand, weight=demand.weight * HEAVIER)
+    urgent = replace(demand, weight=demand.weight * scope.heavier)
     found = options.place_best(board, urgent, pinned=scope.pinned)
     if not isinstance(found, options.Option) or not found.displaced:
         return

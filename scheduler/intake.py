@@ -103,7 +103,7 @@ class Intake:
             if any(not refusal.waivable for refusal in appraisal.verdict.refusals):
                 return Preview(job=job, appraisal=appraisal, promise=None, reasons=())
             claim = _imagined(uow, job, wishes, appraisal)
-            promise = planner.preview(uow, claim)
+            promise = planner.preview(uow, claim, weight_g=appraisal.wish.weight_g)
             return Preview(job=job, appraisal=appraisal, promise=promise, reasons=tuple(claim.reasons))
 
     def submit(self, actor: Actor, job_id: str, wishes: Wishes) -> tuple[Job, planner.Promise | None]:

@@ -8,6 +8,7 @@ from scheduler.planner.now import place_now
 from scheduler.planner.offers import Displacement, Offer, options
 from scheduler.planner.promise import Promise, insert, preview
 from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM, refresh, reinsert
+from scheduler.planner.why import explain
 
 __all__ = [
     "END_DRIFT",
@@ -16,6 +17,7 @@ __all__ = [
     "Displacement",
     "Offer",
     "Promise",
+    "explain",
     "insert",
     "options",
     "place_now",

@@ -11,6 +11,7 @@ from fablab.claims.models import Claim, ClaimKind
 from scheduler.greedy import Board, Insertion
 from scheduler.odds import TOLD, outlook
 from scheduler.plan import Unplaced
+from scheduler.planner.hints import shelf_of, would_help
 from scheduler.planner.reasons import reasons_for
 from scheduler.sight import Sight, look
 
@@ -36,13 +37,17 @@ def insert(uow: UnitOfWork, claim: Claim) -> Promise | None:
     return promise
 
 
-def preview(uow: UnitOfWork, claim: Claim) -> Promise | None:
-    """What `insert` would promise a claim that is not in the database yet; nothing is written."""
+def preview(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0) -> Promise | None:
+    """What `insert` would promise a claim that is not in the database yet, and what would help it; nothing is written."""
     sight = look(uow)
-    demand = sight.demand(claim)
-    found = Board(sight.problem).insert(demand)
-    claim.reasons = reasons_for(sight, demand, found)
-    return None if isinstance(found, Unplaced) else promise_of(sight, claim, found)
+    demand, board = sight.demand(claim), Board(sight.problem)
+    found = board.insert(demand)
+    claim.reasons = reasons_for(sight, demand, found, board)
+    if isinstance(found, Unplaced):
+        return None
+    shelf = shelf_of(uow, claim, weight_g)
+    claim.reasons += would_help(sight, board, demand, found.ready_at, claim, shelf)
+    return promise_of(sight, claim, found)
 
 
 def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | None:
