@@ -115,8 +115,7 @@ class SearchProcess:
         assert process.stdin is not None
         end, left = process.stdin.fileno(), memoryview(data)
         while left:
-            _, ready, _ = select.select([], [end], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not _ready({end: select.POLLOUT}, deadline):
                 raise TimeoutError("does not read")
             left = left[os.write(end, left) :]
 
@@ -124,7 +123,7 @@ class SearchProcess:
         assert process.stdout is not None
         out, buffer = process.stdout.fileno(), bytearray()
         while True:
-            ready, _, _ = select.select([out, self._wake_out], [], [], max(0.0, deadline - time.monotonic()))
+            ready = _ready({out: select.POLLIN, self._wake_out: select.POLLIN}, deadline)
             if not ready:
                 raise TimeoutError("does not answer")
             if self._wake_out in ready and self._is_woken():
@@ -141,7 +140,10 @@ class SearchProcess:
                 if size > MOST_BYTES:
                     raise EOFError("said something else")
                 if len(buffer) >= LENGTH.size + size:
-                    return msgspec.msgpack.decode(bytes(buffer[LENGTH.size :]), type=Found)
+                    found = msgspec.msgpack.decode(bytes(buffer[LENGTH.size :]), type=Found)
+                    if found.number != self._number:
+                        raise EOFError("answered something else")
+                    return found
 
     def _is_woken(self) -> bool:
         with suppress(BlockingIOError):
@@ -163,3 +165,12 @@ class SearchProcess:
             code = process.wait()
         process.stdout.close()
         return code
+
+
+def _ready(wanted: Mapping[int, int], deadline: float) -> frozenset[int]:
+    """Which of the descriptors can be read or written; none when the time is over. `select` itself knows no descriptor
+    above 1023, and a server with many listeners has more of them open."""
+    poll = select.poll()
+    for end, events in wanted.items():
+        poll.register(end, events)
+    return frozenset(end for end, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000))

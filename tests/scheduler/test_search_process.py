@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from scheduler.check import violations
 from scheduler.greedy import solve
 from scheduler.improve.process import SearchDied, SearchProcess
 from scheduler.plan import Plan, objective
-from scheduler.searcher import NICE, ONE_THREAD, Ask, frame, read_frame
+from scheduler.searcher import NICE, ONE_THREAD, Ask, Found, frame, read_frame
 from tests.scheduler.instances import lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +136,39 @@ def test_one_that_speaks_another_language_is_dead_to_us(said: str) -> None:
     process = SearchProcess(command=[sys.executable, "-S", "-c", code])
     with pytest.raises(SearchDied):
         process.search(PROBLEM, {}, limit_s=1, seed=1)
+    process.close()
+
+
+def one_that_says(number: int) -> list[str]:
+    """A process that answers the question of this number, whatever it is asked."""
+    answer = frame(Found(number=number, slots={}, iterations=5, runtime_s=0.0))
+    code = f"import sys; sys.stdout.buffer.write({answer!r}); sys.stdout.flush(); sys.stdin.read()"
+    return [sys.executable, "-S", "-c", code]
+
+
+def test_an_answer_to_another_question_is_none() -> None:
+    process = SearchProcess(command=one_that_says(7))
+    with pytest.raises(SearchDied, match="something else"):
+        process.search(PROBLEM, {}, limit_s=1, seed=1)
+    process.close()
+
+
+@pytest.fixture
+def _crowd() -> Iterator[None]:
+    """More open files than `select` can count."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limits[1]))
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for end in many:
+        os.close(end)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("_crowd")
+def test_a_server_with_a_thousand_listeners_searches_as_well() -> None:
+    process = SearchProcess(command=one_that_says(1))
+    assert process.search(PROBLEM, {}, limit_s=1, seed=1).iterations == 5
     process.close()
 
 
