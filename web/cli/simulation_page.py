@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,12 +66,20 @@ def _page(base: Settings, scores: Sequence[Score], what_if: Mapping[str, Score])
     settings = f"{base.days} days, seed {base.seed}, {base.printers} printers, load {base.load:g}"
     columns = [POLICIES[score.policy] for score in scores]
     variants = [VARIANTS["base"], *(VARIANTS[name] for name in what_if)]
-    return _TEXT.format(
+    text = _TEXT.format(
         summary=_summary(scores),
         settings=settings,
         table=_markdown(columns, scores),
         what_if=_markdown(variants, [*ours, *what_if.values()]),
     )
+    return wrapped(text)
+
+
+def wrapped(text: str) -> str:
+    """Paragraphs in lines that can be read in an editor; tables, lists, headings and pictures as they are."""
+    parts = text.split("\n\n")
+    lines_of = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
+    return "\n\n".join(part if part[0] in "|#-!" else lines_of(part) for part in parts) + "\n"
 
 
 def _markdown(columns: Sequence[str], scores: Sequence[Score]) -> str:
@@ -90,12 +100,14 @@ def _summary(scores: Sequence[Score]) -> str:
         f"{_change(ours.wait_mean_min, other.wait_mean_min)} d’attente"
         for name, other in by.items()
     ]
-    kept = f"{100 * ours.kept.get('p80', 0.0):.0f} %".replace(".", ",")
-    return f"{'; '.join(parts)}. La promesse donnée à 80 % est tenue dans {kept} des cas.".replace(";", " ;")
+    kept = f"{100 * ours.kept.get('p80', 0.0):.0f}\u00a0%"
+    return f"{'; '.join(parts)}. La promesse donnée à 80\u00a0% est tenue dans {kept} des cas.".replace(
+        ";", "\u00a0;"
+    )
 
 
 def _change(ours: float, other: float) -> str:
-    return f"{100 * (ours / other - 1):+.0f} %".replace("-", "−") if other else "–"
+    return f"{100 * (ours / other - 1):+.0f}\u00a0%".replace("-", "−") if other else "–"
 
 
 _TEXT = """# A simulated year
@@ -119,7 +131,10 @@ same figures.
 
 *Waiting* is how much later a part is ready than an empty lab could have had it ready (set up, run and cleared
 at once in staffed time): nights and the run itself are nobody's queue. *From wish to part* counts every hour of
-the clock, nights and week-ends too.
+the clock, nights and week-ends too. *The least share* compares what an audience got with its part of what was
+wished for: over a year next to everything is made, so it says little; over 28 days it does, but a small
+audience has only a few jobs then. Booked slots have most of the machines' hours reserved and unused at this
+load, so their waiting grows through the year: real people would give up before.
 
 ## What if
 
@@ -163,6 +178,8 @@ The same year under this planner, with one thing changed.
   at this moment (length, night, material, the next visitor at the slicer's time and a tenth), takes the machine
   with the right spool where there is a choice, and a failed job goes back to its old place.
 - **Queue, by due date.** The same, ordered by the day named; whoever names none has a fortnight.
+
+Late jobs are as few with the queue by due date: it pays for them with the waiting of everybody else.
 
 Visits and classes are placed the same way by the three others: the first of the wished times at which nothing
 else has a date.
