@@ -26,6 +26,9 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 PYTEST := -m coverage run $(PYTEST)
 endif
 
+# Hundreds of processes of the tests load the same modules: what Python compiles is kept, whatever the shell says.
+test soak: export PYTHONDONTWRITEBYTECODE :=
+
 # What numba compiles is compiled once, before many processes need it at the same time.
 WARM := $(BIN)/python -c "from fablab.programs import gcode; gcode.warm()" & \
 	$(BIN)/python -c "from scheduler import search; search.warm()" && wait
