@@ -71,7 +71,6 @@ SWITCH_S = 0.0002
 # What was there once everything is loaded stays: to look through it all again for garbage, which making pages brings
 # about, stopped every thread for 0.3 to 1.1 s at a time.
 SETTLED_AFTER_S = 30.0
-HANDOVER_S = 10.0  # longer than an ending server takes
 USUAL_BODY_BYTES = 1_000_000
 
 
@@ -213,7 +212,7 @@ async def _take_turn(settings: Settings) -> int:
 
     A server that is just ending is waited for; a dead one holds nothing. Raises `RuntimeError` when another goes on.
     """
-    until = asyncio.get_running_loop().time() + HANDOVER_S
+    until = asyncio.get_running_loop().time() + settings.handover_s
     while True:
         try:
             return take_lock(settings.data_dir / "dispatcher.lock", f"the server with process {os.getpid()}")

@@ -13,6 +13,8 @@ DEFAULT_DATA = Path("data")
 UPLOAD_LIMIT_BYTES = 300_000_000
 SEARCH_S = 5.0
 MOST_SEARCH_S = 600.0
+HANDOVER_S = 10.0  # longer than an ending server takes
+MOST_HANDOVER_S = 600.0
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _HOST = re.compile(r"\*\.[\w.-]+|[\w.-]+|\[[0-9a-fA-F:]+\]", re.ASCII)
@@ -32,7 +34,8 @@ class SettingsError(Exception):
 class Settings:
     """`allowed_hosts`: names this server answers to; `*.example.org` takes every name under it, none means local ones
     and that of `base_url`. `trusted_proxies`: addresses whose forwarded headers are believed; nobody else's are.
-    `search_s`: how long a better plan is searched for after the calendar has changed; 0 never.
+    `search_s`: how long a better plan is searched for after the calendar has changed; 0 never. `handover_s`: how long a
+    server waits for the one before it to let go of the data folder.
     """
 
     data_dir: Path = DEFAULT_DATA
@@ -49,6 +52,7 @@ class Settings:
     dispatch: bool = True
     log_json: bool = False
     search_s: float = SEARCH_S
+    handover_s: float = HANDOVER_S
 
     @property
     def url(self) -> str:
@@ -105,6 +109,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("FABLAB_PORT", f"{settings.port} is not between 0 and 65535")
     if not 0 <= settings.search_s <= MOST_SEARCH_S:
         raise SettingsError("FABLAB_SEARCH_S", f"must be between 0 and {MOST_SEARCH_S:.0f} seconds")
+    if not 0 <= settings.handover_s <= MOST_HANDOVER_S:
+        raise SettingsError("FABLAB_HANDOVER_S", f"must be between 0 and {MOST_HANDOVER_S:.0f} seconds")
     if settings.upload_limit_bytes < 1:
         raise SettingsError("FABLAB_UPLOAD_LIMIT_BYTES", "must be at least 1 byte")
 
@@ -178,4 +184,5 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "dispatch": _switch,
     "log_json": _switch,
     "search_s": _seconds,
+    "handover_s": _seconds,
 }

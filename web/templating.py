@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,7 @@ class Templates:
 
     def __init__(self, lab: Lab, *, asset_version: str) -> None:
         self.lab = LabView(name=lab.name, synthetic=lab.synthetic)
-        self.environment = environment()
-        self.environment.globals["asset_version"] = asset_version
+        self.environment = environment(asset_version)
 
     def context(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """What `base.html` and every template may count on: words, lang, lab, viewer, path, csrf_token, csrf_input."""
@@ -84,7 +84,9 @@ def _viewer(request: Request[Any, Any, Any], words: Words) -> Viewer | None:
     )
 
 
-def environment() -> Environment:
+@cache
+def environment(asset_version: str) -> Environment:
+    """One for the process: each template is compiled when it is first used, and no second time."""
     found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -103,6 +105,7 @@ def environment() -> Environment:
     found.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # made by the extension
     for name in FILTERS:
         found.filters[name] = _filter(name)
+    found.globals["asset_version"] = asset_version
     return found
 
 

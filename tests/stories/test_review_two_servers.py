@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def test_a_second_server_on_the_same_folder_ends_and_says_why(tmp_path: Path) ->
                     *("--data", str(folder), "--port", str(free_port())),
                 ],
                 cwd=ROOT,
+                env={**os.environ, "FABLAB_HANDOVER_S": "1"},
                 capture_output=True,
                 timeout=60,
             )
