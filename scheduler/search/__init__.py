@@ -23,7 +23,11 @@ WARMEST, LEAST_WARM = 0.5, 0.01  # the first temperature, of the mean cost of a 
 PATIENT = (
     5000  # moves for every demand, from which on WARMEST pays: at 200 x 4,000 there are a thousand in 20 s
 )
-COOLEST = 1e-3  # the last temperature, of the first
+COOLEST = 1e-3  # the last temperature, of the first;
+QUENCH, QUENCHED = (
+    0.9,
+    1e-3,
+)  # but from this part of the time on it falls by so much more, for the lesser tiers
 MENDED_BY_HAND = (
     600  # up to so many demands the Board's first plan is tried beside the kernel's: 20 ms at 400
 )
@@ -74,7 +78,7 @@ def search(
         if part >= 1.0:
             break
         moves = chunk if iterations is None else min(chunk, iterations - tried)
-        kernel.anneal(packed.world, moves, mean * _warmth(tried, part, demands) * COOLEST**part)
+        kernel.anneal(packed.world, moves, mean * _warmth(tried, part, demands) * _cooled(part))
         tried += moves
         now = kernel.total(packed.world)
         if now < best_cost - 1e-9:
@@ -91,6 +95,10 @@ def _warmth(tried: int, part: float, demands: int) -> float:
     """The first temperature, of the mean cost: lower where there will be few moves for each demand."""
     patience = tried / (demands * part) / PATIENT if tried else 0.0
     return max(LEAST_WARM, WARMEST * min(1.0, patience) ** 2)
+
+
+def _cooled(part: float) -> float:
+    return float(COOLEST**part * QUENCHED ** max(0.0, (part - QUENCH) / (1.0 - QUENCH)))
 
 
 def cost(value: Objective) -> float:

@@ -35,11 +35,12 @@ class Answer:
     first_s: float | None = None
 
 
-def cpsat(problem: Problem, limit_s: float, hint: Plan | None = None) -> Answer:
+def cpsat(problem: Problem, limit_s: float, hint: Plan | None = None, cpu_s: float | None = None) -> Answer:
+    """`limit_s` of wall; with `cpu_s` it also stops when all its threads together have burnt that much."""
     said = _told(problem)
     if hint:
         said["hint"] = {name: [_slot(s) for s in slots] for name, slots in hint.slots.items()}
-    found = _ask("rival_cpsat.py", said, limit_s)
+    found = _ask("rival_cpsat.py", said, limit_s, cpu_s)
     return Answer(
         plan=_plan(problem, found["slots"]) if found["slots"] else None,
         status=found["status"],
@@ -70,8 +71,15 @@ def pyjobshop(problem: Problem, limit_s: float, gangs: Plan) -> Answer:
     return Answer(plan=Plan(slots=slots, unplaced=unplaced), status=found["status"], own=found["objective"])
 
 
-def _ask(script: str, said: Mapping[str, Any], limit_s: float) -> Any:
+def textbook(told: Mapping[str, Any], limit_s: float, cpu_s: float) -> tuple[list[int], str]:
+    """Starts of a set's jobs, none where none were found, and CP-SAT's word on them; see `rival_textbook`."""
+    found = _ask("rival_textbook.py", told, limit_s, cpu_s)
+    return found["starts"], found["status"]
+
+
+def _ask(script: str, said: Mapping[str, Any], limit_s: float, cpu_s: float | None = None) -> Any:
     command = [str(peer_venv("rivals") / "bin" / "python"), str(HERE / script), str(limit_s), str(WORKERS)]
+    command += [] if cpu_s is None else [str(cpu_s)]
     done = subprocess.run(
         command,
         input=json.dumps(said),
@@ -156,7 +164,10 @@ def _machine(
         "horizon": problem.horizon_min,
         "seen": machine.staffed,
         "open": machine.open,
-        "taken": [*((s.setup_start, s.free_at) for s in fixed), *((b.start, b.end) for b in machine.blocked)],
+        # Joined, for facts may lie on top of each other, and no solver lets them.
+        "taken": pieces(
+            [*((s.setup_start, s.free_at) for s in fixed), *((b.start, b.end) for b in machine.blocked)]
+        ),
         "change": change,
         "longest": longest,
         "loaded": -1 if loaded is None else numbers[loaded],
