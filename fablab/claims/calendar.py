@@ -93,9 +93,10 @@ def hold(
     return rows
 
 
-def swap(uow: UnitOfWork, places: Mapping[str, Sequence[Place]]) -> None:
+def swap(uow: UnitOfWork, places: Mapping[str, Sequence[Place]], firm: Collection[str] = ()) -> None:
     """Other places for many claims at once, by claim id: all that they hold is given back first, so that one may take
-    what another leaves. Whoever had no place yet has one now. The caller has its turn (`expect`, `take_turn`).
+    what another leaves. Whoever had no place yet has one now; those in `firm` have it for good. The caller has its
+    turn (`expect`, `take_turn`).
     """
     claims = [claim(uow, claim_id) for claim_id in places]
     for row in claims:
@@ -103,7 +104,8 @@ def swap(uow: UnitOfWork, places: Mapping[str, Sequence[Place]]) -> None:
             uow.session.delete(allocation)
     uow.session.flush()
     for row in claims:
-        uow.session.add_all(_row(row, place, AllocationState.TENTATIVE) for place in places[row.id])
+        state = AllocationState.FIRM if row.id in firm else AllocationState.TENTATIVE
+        uow.session.add_all(_row(row, place, state) for place in places[row.id])
         if row.state is ClaimState.OPEN:
             row.state = step(CLAIM_STEPS, row.state, "allocate")
     uow.session.flush()
@@ -136,6 +138,14 @@ def release(uow: UnitOfWork, row: Claim, action: str) -> None:
         row.closed_at = uow.now
     uow.session.flush()
     uow.session.expire(row, ["allocations"])
+    announce(uow, row)
+
+
+def settle(uow: UnitOfWork, row: Claim, state: AllocationState) -> None:
+    """Firm: a person has given it this place, and no plan moves it. Tentative: the planner may again."""
+    for allocation in current(row):
+        allocation.state = state
+    uow.session.flush()
     announce(uow, row)
 
 

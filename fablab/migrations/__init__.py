@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+import fablab.claims.decisions
 import fablab.claims.jobs.models
 import fablab.claims.models
 import fablab.claims.promises

@@ -8,7 +8,7 @@ where that is longer than anybody should wait: later is late, earlier is welcome
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -56,24 +56,31 @@ def stand(
     *,
     pinned: Collection[str] = (),
     without: Collection[str] = (),
+    free: Collection[str] = (),
     lead: timedelta = LEAD,
 ) -> Standing:
     """One look at all of it. `pinned`: ids of claims that stay where they are; `without`: of claims that are left out,
-    as if they held nothing.
+    as if they held nothing; `free`: of claims that may move although they are firm or start soon, because a person
+    takes them in hand. No run may stand on those.
 
     What does not keep the rules as they are now (hours or a machine have changed since) stays as well: that it cannot
     be kept is for others to mend.
     """
     version = calendar.version(uow)
     still = {*pinned, *without}
-    rows = {row.id: row for row in movable(uow, uow.now + FREEZE) if row.id not in still}
+    rows = {row.id: row for row in movable(uow, uow.now + FREEZE)}
+    rows |= {name: calendar.claim(uow, name) for name in free}
+    rows = {name: row for name, row in rows.items() if name not in still}
     sight = look(uow, without=[*rows, *without])
-    slots = {name: _slots(sight, row) for name, row in rows.items()}
+    slots = {name: slots_of(sight, row, map(place_of, calendar.current(row))) for name, row in rows.items()}
     odd = {name for name, row in rows.items() if row.state is ClaimState.HELD and not slots[name]}
     if odd:
         # A place that is not on whole minutes cannot be said to the solver: it is seen again among the facts.
-        return stand(uow, pinned={*pinned, *odd}, without=without, lead=lead)
-    demands = {name: _demand(sight, row, slots[name], uow.now + lead) for name, row in rows.items()}
+        return stand(uow, pinned={*pinned, *odd}, without=without, free=free, lead=lead)
+    demands = {
+        name: demand_of(sight, row, slots[name], uow.now if name in free else uow.now + lead)
+        for name, row in rows.items()
+    }
     problem, plan = _sound(sight.problem, demands, slots)
     claims = {demand.id: rows[demand.id] for demand in problem.demands}
     return Standing(version=version, sight=sight, problem=problem, plan=plan, claims=claims)
@@ -96,22 +103,22 @@ def _may_move(uow: UnitOfWork, row: Claim, freeze_until: datetime) -> bool:
     )
 
 
-def _slots(sight: Sight, row: Claim) -> tuple[Slot, ...]:
-    """Where the claim is, in minutes; nothing when that cannot be said in whole ones."""
+def slots_of(sight: Sight, row: Claim, held: Iterable[Place]) -> tuple[Slot, ...]:
+    """Places of the claim in minutes; nothing when they cannot be said in whole ones."""
     numbers = {need.id: number for number, need in enumerate(row.needs)}
     found: list[Slot] = []
-    for place in calendar.current(row):
+    for place in held:
         number = numbers.get(place.need_id or 0)
         if number is None or place.resource_id not in sight.index:
             return ()
         slot = _slot(sight, row, place, number)
-        if sight.place(slot, place.need_id or 0) != _place(place):
+        if sight.place(slot, place.need_id or 0) != place:
             return ()
         found.append(slot)
     return tuple(sorted(found, key=lambda slot: (slot.need, slot.machine)))
 
 
-def _slot(sight: Sight, row: Claim, place: Allocation, need: int) -> Slot:
+def _slot(sight: Sight, row: Claim, place: Place, need: int) -> Slot:
     machine = sight.index[place.resource_id]
     return Slot(
         demand=row.id,
@@ -125,7 +132,7 @@ def _slot(sight: Sight, row: Claim, place: Allocation, need: int) -> Slot:
     )
 
 
-def _place(row: Allocation) -> Place:
+def place_of(row: Allocation) -> Place:
     return Place(
         resource_id=row.resource_id,
         start_at=row.start_at,
@@ -136,7 +143,8 @@ def _place(row: Allocation) -> Place:
     )
 
 
-def _demand(sight: Sight, row: Claim, slots: tuple[Slot, ...], earliest: datetime) -> Demand:
+def demand_of(sight: Sight, row: Claim, slots: tuple[Slot, ...], earliest: datetime) -> Demand:
+    """What the claim asks, as one that lies in `slots` (nothing: that has no place) and was told of it."""
     demand = sight.demand(row, earliest=earliest)
     # Where it is, it takes what its promise was made with: what is learnt from every run that ends would otherwise
     # make each place a minute too short.

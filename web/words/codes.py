@@ -64,6 +64,30 @@ SENTENCES: dict[str, str] = {
     "house.zone": _("There is no time zone “%(zone)s”. They are written like Europe/Paris."),
     "claim.unknown": _("There is nothing like that in the calendar."),
     "allocation.unknown": _("There is nothing like that in the calendar."),
+    "calendar.moved": _("The calendar has changed since you looked. Nothing was done; please look again."),
+    # taken in hand
+    "hand.not_a_job": _("Only jobs are moved by hand."),
+    "hand.no_place": _("This job has no place in the plan yet."),
+    "hand.past": _("This start is already past."),
+    "hand.too_early": _("Somebody has to prepare %(machine)s first: it can start at %(until)s."),
+    "hand.setup_needs_person": _("Nobody is there to prepare %(machine)s: possible from %(until)s."),
+    "hand.not_staffed": _("Nobody from the staff is there. It can start at %(until)s."),
+    "hand.house_closed": _("The lab is closed. It can start at %(until)s."),
+    "hand.unattended_too_long": _("%(machine)s would run alone for too long. It can start at %(until)s."),
+    "hand.start_not_allowed": _("It may not start then; the next chance is %(until)s."),
+    "hand.beyond_horizon": _("It would not be finished before the end of the plan."),
+    "hand.firm": _("“%(title)s” is firm on %(machine)s until %(until)s and is not moved."),
+    "hand.frozen": _(
+        "“%(title)s” runs or starts soon on %(machine)s and is not moved; it is free again %(until)s."
+    ),
+    "hand.next_needs_setup": _(
+        "“%(title)s” comes next on %(machine)s, needs another spool, and there would be no time to change it."
+    ),
+    "hand.others_homeless": _("“%(title)s” would find no other place before the end of the plan."),
+    "hand.no_room": _("It would find no place on the machines that are left."),
+    "hand.unsound": _("The plan would break a rule there. Please choose another place."),
+    "hand.last_machine": _("It is the last machine that can make it."),
+    "hand.not_barred": _("It was not kept off this machine by hand."),
     "span.wrong": _("The end must come after the beginning."),
     "span.too_long": _("That is too long a time at once: at most %(days)s days."),
     "time.no_zone": _("Please say the time zone too, as in 2026-05-04T14:00:00+02:00."),
@@ -275,6 +299,7 @@ SHORT: dict[str, str] = {
     "machine.other_nozzle": _("it has another nozzle."),
     "machine.kind": _("it is of another kind."),
     "certification.missing": _("it takes a certification."),
+    "barred.by_staff": _("the staff keeps it off this machine."),
     "admission.wrong_kind": _("the file is for another kind of machine."),
     "admission.outside_bed": _("the part goes beyond its bed."),
     "admission.too_high": _("the part is too high for it."),
