@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fablab.base.database import Database, UnitOfWork
-from fablab.base.errors import Conflict
+from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
 from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
-from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, explained, spent, swap_in
+from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, explained, is_sound, spent, swap_in
 from scheduler.planner.standing import Standing, stand
 
 __all__ = [
@@ -85,7 +85,8 @@ class Improver:
         self._news = threading.Condition()
         self._closing = self._searching = self._called_off = False
         self._seed = 0
-        self._thread = threading.Thread(target=self._live, name="improve the plan")
+        # Whoever pulls the plug (a second Ctrl-C) has no `close`: an interpreter that ends does not wait for this one.
+        self._thread = threading.Thread(target=self._live, name="improve the plan", daemon=True)
         self.status: Status | None = None
 
     def begin(self) -> None:
@@ -117,6 +118,8 @@ class Improver:
         while self._wait():
             try:
                 self.turn()
+            except LabError as error:
+                log.info("nothing to search in: %s", error)  # a house that is not set up yet
             except Exception:
                 # A fault here costs an improvement; the calendar is good without, and the next event tries again.
                 log.exception("the plan was not improved")
@@ -179,6 +182,9 @@ class Improver:
         work.moves_tried += found.iterations
         if called_off or self._closing:
             return Outcome(end=End.MOVED_MEANWHILE)
+        if not is_sound(standing, found.slots):
+            log.error("what the search process found breaks the rules it was given: %d slots", len(found.slots))
+            return Outcome(end=End.UNSOUND)
         reasons = explained(standing, found.slots)
         return self._database.write(
             lambda uow: swap_in(uow, standing, found.slots, reasons, changes_a_day=self._changes_a_day)

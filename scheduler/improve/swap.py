@@ -78,6 +78,14 @@ class Outcome:
     pin: frozenset[str] = frozenset()
 
 
+def is_sound(seen: Standing, slots: Slots) -> bool:
+    """Whether these are places at all, for whom they say, by the rules of that look: another process may say anything."""
+    if any(not found or any(slot.demand != name for slot in found) for name, found in slots.items()):
+        return False
+    unplaced = {name: entry for name, entry in seen.plan.unplaced.items() if name not in slots}
+    return not violations(seen.problem, Plan(slots={**seen.plan.slots, **slots}, unplaced=unplaced))
+
+
 def explained(seen: Standing, slots: Slots) -> Reasons:
     """Why each claim would be where `slots` have it, for those that move: a few milliseconds each, so it is done before
     the transaction that others wait for."""

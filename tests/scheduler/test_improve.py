@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from fablab import migrations
+from fablab.base.database import Database
 from fablab.base.events import Event
 from fablab.claims import calendar
 from fablab.claims.calendar import Place
@@ -29,6 +34,7 @@ from tests.lab import OVERLAPS, TUESDAY, Lab, analysed, breaches, copy_of, count
 
 HOUR = timedelta(hours=1)
 PATIENCE_S = 20
+ROOT = Path(__file__).resolve().parents[2]
 Slots = Mapping[str, tuple[Slot, ...]]
 
 
@@ -303,6 +309,33 @@ def test_a_plan_that_breaks_a_rule_is_not_applied(lab: Lab) -> None:
     assert places(lab) == before
 
 
+def elsewhere(slots: Slots, **changes: int | str) -> Slots:
+    """The first of them somewhere that it cannot be."""
+    name = next(iter(slots))
+    return {**slots, name: tuple(replace(slot, **changes) for slot in slots[name])}  # type: ignore[arg-type]  # a dict
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda slots: {**slots, "nobody": next(iter(slots.values()))},
+        lambda slots: {**slots, next(iter(slots)): ()},
+        lambda slots: elsewhere(slots, demand="nobody"),
+        lambda slots: elsewhere(slots, machine=99),
+        lambda slots: elsewhere(slots, machine=-1),
+        lambda slots: elsewhere(slots, need=9),
+        lambda slots: elsewhere(slots, setup_start=-(10**12), free_at=10**16),
+    ],
+    ids=["for nobody", "nowhere", "another's", "no machine", "before the first", "no need", "no time"],
+)
+def test_a_search_process_that_talks_nonsense_changes_nothing(
+    lab: Lab, spoil: Callable[[Slots], Slots]
+) -> None:
+    before = places(lab)
+    assert improved(lab, Told(lambda _problem, slots: spoil(slots))).outcome.end is End.UNSOUND
+    assert places(lab) == before
+
+
 def test_a_machine_that_went_out_of_service_meanwhile_gets_nothing(lab: Lab) -> None:
     before = places(lab)
 
@@ -440,6 +473,34 @@ def test_a_fault_in_one_turn_does_not_end_the_next(lab: Lab, caplog: pytest.LogC
     finally:
         improver.close()
     assert "the plan was not improved" in caplog.text
+
+
+def test_a_house_that_is_not_set_up_yet_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'bare.db'}")
+    migrations.upgrade(database)
+    improver = Improver(database, Told(), pace=Pace(quiet_s=0, patience_s=0, every_s=0))
+    with caplog.at_level(logging.INFO, logger="scheduler.improve"):
+        improver.begin()
+        until = time.monotonic() + PATIENCE_S
+        while not caplog.records and time.monotonic() < until:
+            time.sleep(0.01)
+        improver.close()
+    database.dispose()
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("INFO", None)]
+
+
+def test_a_server_that_is_torn_away_does_not_wait_for_it(lab: Lab) -> None:
+    """Two times Ctrl-C: nobody calls `close`."""
+    code = (
+        "import threading\n"
+        "from fablab.base.database import Database\n"
+        "from scheduler.improve import Improver\n"
+        f"Improver(Database({str(lab.database.url)!r})).begin()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, timeout=PATIENCE_S, stdin=subprocess.DEVNULL
+    )
+    assert ended.returncode == 0
 
 
 def test_an_improvement_is_one_line_of_the_log(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
