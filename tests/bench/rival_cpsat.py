@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from ortools.sat.python import cp_model
+from rival_clock import stop_at_cpu_s
 
 SCALE = 1_000_000  # tardiness in weighted millionths of a minute, so that all weights are whole
 MOVED, DISLIKED, MACHINE_CHANGE_MIN = 1e-3, 1e-4, 60
@@ -182,6 +183,8 @@ def main() -> None:
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = float(sys.argv[1])
     solver.parameters.num_workers = int(sys.argv[2])
+    if len(sys.argv) > 3:
+        stop_at_cpu_s(solver, float(sys.argv[3]))
     watch = Watch()
     status = solver.solve(model, watch)
     slots = []
