@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import shutil
+import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -44,6 +46,8 @@ from scheduler.sight import MINUTE, look
 #: A Tuesday, ten in the morning in Paris: the lab is open and staffed.
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 PASSWORD = "a long password"
+#: Machine name to device name.
+USUAL = {"mk3": "mk3", "ender": "ender"}
 SAMPLES = Path(__file__).parent / "samples"
 GEAR = SAMPLES / "gear_mk3s_petg.gcode"
 TAG = SAMPLES / "name_tag_ender3_pla.gcode"
@@ -71,12 +75,45 @@ class Lab:
 
 
 def make_lab(url: str, folder: Path, *, at: datetime = TUESDAY, devices: dict[str, str] | None = None) -> Lab:
-    """`devices`: machine name to device name; without it the printers are `mk3` and `ender`."""
+    """`devices`: machine name to device name; without it the printers are `mk3` and `ender`.
+
+    The usual lab is made once in each process; what is asked for afterwards is a copy of it.
+    """
     clock = FakeClock(at)
     database = Database(url, clock=clock)
-    migrations.upgrade(database)
     store = Store(folder / "programs")
     lab = Lab(database, clock, Intake(database=database, store=store, limit_bytes=300_000_000))
+    if at != TUESDAY or devices is not None or not database.is_sqlite:
+        return _founded(lab, devices or USUAL)
+    usual = _usual()
+    assert usual.database.url.database is not None
+    assert database.url.database is not None
+    shutil.copyfile(usual.database.url.database, database.url.database)
+    return replace(
+        lab,
+        actors=dict(usual.actors),
+        resources=dict(usual.resources),
+        spools=dict(usual.spools),
+        projects=dict(usual.projects),
+    )
+
+
+@cache
+def _usual() -> Lab:
+    """On SQLite, and closed again: all of it is in one file."""
+    folder = Path(tempfile.mkdtemp(prefix="fablab-usual-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    clock = FakeClock(TUESDAY)
+    database = Database(f"sqlite:///{folder / 'lab.db'}", clock=clock)
+    intake = Intake(database=database, store=Store(folder / "programs"), limit_bytes=0)
+    made = _founded(Lab(database, clock, intake), USUAL)
+    database.dispose()
+    return made
+
+
+def _founded(lab: Lab, devices: dict[str, str]) -> Lab:
+    database, clock = lab.database, lab.clock
+    migrations.upgrade(database)
     with database.begin() as uow:
         uow.session.add(House(id=1, name="Atelier", zone="Europe/Paris", synthetic=True))
         for kind, opens, closes in ((HoursKind.OPEN, 9, 20), (HoursKind.STAFFED, 10, 18)):
@@ -95,7 +132,7 @@ def make_lab(url: str, folder: Path, *, at: datetime = TUESDAY, devices: dict[st
         assert owner is not None
         lab.projects["drone"] = members.add_project(uow, owner, "Drone", ProjectKind.PERSONAL).id
         _stock(lab, uow.session)
-        _machines(lab, uow.session, devices or {"mk3": "mk3", "ender": "ender"}, clock.now())
+        _machines(lab, uow.session, devices, clock.now())
     return lab
 
 
