@@ -23,8 +23,8 @@ _COUNTED = (RunState.SUCCEEDED, RunState.CANCELLED, *LIVE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """Machine hours of one project, or with `project_id` None of one member's work without a project; and how many
-    of its jobs wait."""
+    """Machine hours of one project, or with `project_id` None of one member's work without a project; how many of its
+    jobs wait, and since when the first of them (None: none does)."""
 
     audience: Audience
     project_id: int | None
@@ -32,10 +32,14 @@ class Hours:
     used_h: float
     held_h: float
     waiting: int
+    since: datetime | None = None
 
     @property
     def owner(self) -> str:
         return owner_of(self.project_id, self.member_id)
+
+
+_Whose = tuple[Audience, int | None, int | None]  # with a project, whoever works on it
 
 
 def owner_of(project_id: int | None, member_id: int | None) -> str:
@@ -50,20 +54,23 @@ def hours(uow: UnitOfWork) -> list[Hours]:
     the calendar keeps for them from now on.
     """
     uow.session.flush()
-    found: dict[tuple[Audience, int | None, int | None], list[float]] = {}
+    found: dict[_Whose, list[float]] = {}
+    oldest: dict[_Whose, datetime] = {}
     for audience, project_id, member_id, used_s, held_s in uow.session.execute(_query(uow)):
         sums = found.setdefault((audience, project_id, None if project_id else member_id), [0.0, 0.0, 0])
         sums[0] += (used_s or 0.0) / 3600
         sums[1] += (held_s or 0.0) / 3600
     waiting = (
-        select(Claim.audience, Claim.project_id, Claim.member_id, func.count())
+        select(Claim.audience, Claim.project_id, Claim.member_id, func.count(), func.min(Claim.made_at))
         .join(Job, Job.id == Claim.id)
         .where(Claim.audience.is_not(None), Job.state.in_((JobState.QUEUED, JobState.REVIEW)))
         .group_by(Claim.audience, Claim.project_id, Claim.member_id)
     )
-    for audience, project_id, member_id, count in uow.session.execute(waiting):
+    for audience, project_id, member_id, count, since in uow.session.execute(waiting):
         assert audience is not None
-        found.setdefault((audience, project_id, None if project_id else member_id), [0.0, 0.0, 0])[2] += count
+        whose = (audience, project_id, None if project_id else member_id)
+        found.setdefault(whose, [0.0, 0.0, 0])[2] += count
+        oldest[whose] = min(since, oldest.get(whose, since))
     return [
         Hours(
             audience=audience,
@@ -72,6 +79,7 @@ def hours(uow: UnitOfWork) -> list[Hours]:
             used_h=used_h,
             held_h=held_h,
             waiting=int(count),
+            since=oldest.get((audience, project_id, member_id)),
         )
         for (audience, project_id, member_id), (used_h, held_h, count) in found.items()
     ]

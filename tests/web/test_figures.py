@@ -99,6 +99,14 @@ def test_a_waiting_job_says_what_its_turn_depends_on(busy: Seat) -> None:
     assert re.search(r"Planned for .* on mk3\.", page)
 
 
+def test_how_long_an_audience_waits_is_of_all_its_jobs_not_of_the_readers_alone(busy: Seat) -> None:
+    """Nine wait, the longest for a day: that one's own came a minute ago does not make it a minute."""
+    desk, _ = busy
+    desk.sign_in("other")
+    (row,) = re.findall(r'<th scope="row">Personal</th>.*?</tr>', desk.get("/shares").text, re.S)
+    assert "24" in row[row.index("Longest wait") :]
+
+
 def test_only_an_administrator_sets_the_shares_due(busy: Seat) -> None:
     desk, lab = busy
     desk.sign_in("staff")

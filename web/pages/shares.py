@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from litestar import Response, get, post
 
@@ -87,7 +88,16 @@ def _find(uow: UnitOfWork, desk: Desk) -> show_shares.Found:
         own=own,
         own_audiences=audiences | {row.audience for row in seen if row.owner in own},
         due=due.parts_due(uow),
+        oldest=_oldest(hours),
     )
+
+
+def _oldest(hours: Sequence[report.Hours]) -> dict[Audience, datetime]:
+    found: dict[Audience, datetime] = {}
+    for row in hours:
+        if row.since is not None:
+            found[row.audience] = min(row.since, found.get(row.audience, row.since))
+    return found
 
 
 ROUTES = (show, set_due)

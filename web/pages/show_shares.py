@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fablab.claims.models import Allocation
 from fablab.people.access import Right, allows
@@ -23,7 +24,8 @@ EVEN = 0.08  # a factor so close to 1 is not worth a word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """All that the page is made of. `parts`: of a claim's weight, by its id; `names`: by owner."""
+    """All that the page is made of. `parts`: of a claim's weight, by its id; `names`: by owner; `oldest`: since when
+    the first job of an audience waits, whether the reader may see that job or not."""
 
     hours: Sequence[Hours]
     fairness: Fairness
@@ -33,6 +35,7 @@ class Found:
     own: frozenset[str]
     own_audiences: frozenset[Audience]
     due: Mapping[Audience, float]
+    oldest: Mapping[Audience, datetime]
 
 
 def view(eyes: Eyes, found: Found, errors: Mapping[str, str], typed: Mapping[str, str]) -> SharesView:
@@ -59,34 +62,31 @@ def _audiences(eyes: Eyes, found: Found, sees_all: bool) -> list[tuple[Audience,
         if standing is None or not (sees_all or audience in found.own_audiences):
             continue
         name = eyes.words.word("audience", audience)
-        oldest = min((w.since for w in found.waiting if w.claim.audience is audience), default=None)
-        longest = eyes.words.duration((eyes.now - oldest).total_seconds()) if oldest is not None else ""
-        rows.append((audience, _row(eyes, standing, name, "", longest)))
+        rows.append((audience, _row(eyes, standing, name, "", _waited(eyes, found.oldest.get(audience)))))
     return rows
 
 
 def _owners(eyes: Eyes, found: Found, sees_all: bool) -> list[ShareRow]:
     """One's own, then those with jobs that wait, then who used most."""
-    merged = {(row.audience, row.owner) for row in found.hours if sees_all or row.owner in found.own}
+    merged = {
+        (row.audience, row.owner): row.since for row in found.hours if sees_all or row.owner in found.own
+    }
     rows: list[tuple[int, float, ShareRow]] = []
-    for audience, owner in merged:
+    for (audience, owner), since in merged.items():
         standing = found.fairness.owners.get((audience.value, owner))
         if standing is None:
             continue
         project, person = found.names.get(owner, ("", "?"))
         name = project or eyes.gettext("%(person)s, without a project", person=person)
         detail = " · ".join(filter(None, (eyes.words.word("audience", audience), person if project else "")))
-        oldest = min((w.since for w in found.waiting if _is_of(w, audience, owner)), default=None)
-        longest = eyes.words.duration((eyes.now - oldest).total_seconds()) if oldest is not None else ""
-        shown = _row(eyes, standing, name, detail, longest, is_own=owner in found.own)
+        shown = _row(eyes, standing, name, detail, _waited(eyes, since), is_own=owner in found.own)
         rank = 0 if shown.is_own else 1 if shown.waiting else 2
         rows.append((rank, -(standing.used_h + standing.held_h), shown))
     return [row for _, _, row in sorted(rows, key=lambda item: (*item[:2], item[2].name))]
 
 
-def _is_of(row: Waiting, audience: Audience, owner: str) -> bool:
-    claim = row.claim
-    return claim.audience is audience and owner_of(claim.project_id, claim.member_id) == owner
+def _waited(eyes: Eyes, since: datetime | None) -> str:
+    return eyes.words.duration((eyes.now - since).total_seconds()) if since is not None else ""
 
 
 def _row(
