@@ -168,6 +168,12 @@ The same year under this planner, with one thing changed.
   (yet): a job is due when it was wished for, weighing more as the day named comes near (live: the day named); a
   machine that would stand idle takes whichever job gains most by it; and the operator goes first to where a
   minute of hands is worth most.
+- **What these three are worth**, measured once over the first 56 days (seed 1; waiting, late jobs): queue, first
+  come 21.6 h, 39; this planner 15.4 h, 14; with the operator going first come 16.8 h, 14; without the idle machine
+  that takes a job 20.9 h, 23; and with jobs due as the live planner has them 25.4 h, 30. The plan knows nothing of
+  the operator's hands, which are the narrowest place of this lab: what is planned for 9:30 on eight machines is
+  begun by noon. Until the live planner does the same, the table above is what its mathematics can do, not what it
+  does.
 - **Booked slots.** A person books the first free whole hours, in staffed time, on a machine: two in five insist
   on the one they know. A third more than the slicer's time is kept, rounded up to hours; nobody moves a
   booking, and what is left of a slot stays empty. The day's last slot may run into the night where a machine
