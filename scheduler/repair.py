@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import inf
+from math import inf, log2
 
 from scheduler.board import Board, slot_of
 from scheduler.check import violations
@@ -49,9 +49,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """`plan` keeps every rule of the problem. `had_to_move`: who could not stay, by what had become of the problem
-    or because a neighbour's going made a set-up too short. `moved`: who is ready at another time than promised now,
-    or has no place any more; a subset of neither. `before`, `after`: the plan as it was (as if it still held), and is.
+    """`plan` keeps every rule of the problem. `had_to_move`: who could not stay, by what had become of the problem or
+    because a neighbour's going made a set-up too short; and who is ready at another time because a turn was kept.
+    `moved`: who is ready at another time than promised now, or has no place any more. `before`, `after`: of the plan
+    as it was (as if it still held), and is.
     """
 
     plan: Plan
@@ -105,8 +106,9 @@ def repair(
         limits=limits,
     )
     waited = floor.keep_turns([known[name] for name in gone if name in in_turn])
-    others = [known[name] for name in gone if name not in in_turn]
-    floor.expect(len(gone) + waited)
+    others = [known[name] for name in gone if not floor.at[name]]
+    gone += waited
+    floor.expect(len(gone))
     floor.lay(others)
     floor.improve(others, lambda: clock() < until)
     unplaced = _fill(
@@ -123,8 +125,8 @@ def repair(
 
 
 def _turn(demand: Demand) -> tuple[float, ...]:
-    """The heaviest first, those of about the same weight by when they are wanted."""
-    return (-demand.weight, inf if demand.due is None else demand.due)
+    """The heaviest first, in doublings: those of about the same weight go by when they are wanted."""
+    return (-round(log2(demand.weight)), inf if demand.due is None else demand.due, demand.release)
 
 
 def _fill(board: Board, at: dict[str, Slots], waiting: Sequence[Demand]) -> dict[str, Unplaced]:
@@ -222,22 +224,22 @@ class _Floor:
             (self._off.add if self.is_moved(name, slots) else self._off.discard)(name)
         return back
 
-    def keep_turns(self, gone: Iterable[Demand]) -> int:
-        """Put these down, the first on their machine first, where they are ready no later than if all behind waited.
+    def keep_turns(self, gone: Iterable[Demand]) -> list[str]:
+        """Put these down, the heaviest first, where they are ready no later than if all behind them waited.
 
-        Returns of how many others the promise moves by it.
+        Returns whose promises moved because they wait.
         """
-        off = frozenset(self._off)
-        laid = sorted(gone, key=lambda demand: self._was[demand.id][0].setup_start)
-        for demand in laid:
-            pushes = [] if demand.is_gang else self._pushes(demand, frozenset(), len(self.at))
+        off, laid = frozenset(self._off), set[str]()
+        for demand in sorted(gone, key=_turn):
+            pushes = [] if demand.is_gang else self._pushes(demand, laid, len(self.at))
             pushes = [push for push in pushes if self._keeps_order(push)]
             latest = min((_ready(push[demand.id]) for push in pushes), default=NEVER)
             choices = [*self._choices(demand, giving_way=False), *pushes]
             in_time = [change for change in choices if _ready(change[demand.id]) <= latest]
             if in_time:
                 self._apply(min(in_time, key=self._costs))
-        return len(self._off - off - {demand.id for demand in laid})
+            laid.add(demand.id)
+        return [name for name in self.at if name in self._off and name not in off and name not in laid]
 
     def lay(self, gone: Sequence[Demand]) -> None:
         """Put these down in the order that turns out best."""
@@ -284,9 +286,8 @@ class _Floor:
         """Take these off and put them down again, the last first; undone unless that is better."""
         back = self._apply({demand.id: () for demand in several})
         for demand in reversed(several):
-            change = self._best(
-                demand, may_move=max(0, self._most - len(self._off)), giving_way=len(several) == 1
-            )
+            may_move = self._most - len(self._off - {demand.id})
+            change = self._best(demand, may_move=max(0, may_move), giving_way=len(several) == 1)
             back = {**self._apply(change), **back}
         found = {name: self.at[name] for name in back}
         short = self._short(found, back)
@@ -359,7 +360,7 @@ class _Floor:
             return ()
         return tuple(sorted(found, key=lambda slot: (slot.need, slot.machine)))
 
-    def _pushes(self, demand: Demand, pinned: frozenset[str], most: int) -> Iterator[Change]:
+    def _pushes(self, demand: Demand, pinned: Collection[str], most: int) -> Iterator[Change]:
         """Back on its own machine, none, one, two, ... of those behind it later by no more than it takes."""
         (was,) = self._was[demand.id]
         if was.machine not in demand.needs[0].eligible:
@@ -389,7 +390,7 @@ class _Floor:
             if entry.slot
         )
 
-    def _behind(self, lane: Lane, since: int, pinned: frozenset[str], most: int) -> list[Demand]:
+    def _behind(self, lane: Lane, since: int, pinned: Collection[str], most: int) -> list[Demand]:
         found: list[Demand] = []
         for entry in lane.entries:
             known = self.board.demand_of(entry.slot.demand) if entry.slot and entry.start >= since else None

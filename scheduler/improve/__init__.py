@@ -19,7 +19,8 @@ from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
 from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
-from scheduler.improve.swap import CHANGES_A_DAY, End, Gain, Outcome, explained, is_sound, spent, swap_in
+from scheduler.improve.swap import End, Gain, Outcome, explained, is_sound, swap_in
+from scheduler.planner.budget import CHANGES_A_DAY, spent
 from scheduler.planner.standing import Standing, stand
 
 __all__ = [
@@ -183,7 +184,9 @@ class Improver:
         if called_off or self._closing:
             return Outcome(end=End.MOVED_MEANWHILE)
         if not is_sound(standing, found.slots):
-            log.error("what the search process found breaks the rules it was given: %d slots", len(found.slots))
+            log.error(
+                "what the search process found breaks the rules it was given: %d slots", len(found.slots)
+            )
             return Outcome(end=End.UNSOUND)
         reasons = explained(standing, found.slots)
         return self._database.write(

@@ -6,29 +6,24 @@ if it pays for whom it troubles, and if nobody hears of more changes in a day th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict
 from fablab.claims import calendar
-from fablab.claims.models import Claim, ClaimState
-from fablab.notices import told_since
-from fablab.places import house
+from fablab.claims.models import Claim
 from scheduler.check import violations
 from scheduler.greedy import Board, Insertion
 from scheduler.plan import Objective, Plan, objective
+from scheduler.planner.budget import CHANGES_A_DAY, heard_today
 from scheduler.planner.promise import keep, promise_of
 from scheduler.planner.reasons import reasons_for
 from scheduler.planner.standing import LEAD_LEFT, Standing, stand
-from scheduler.planner.upkeep import MOVED, is_worth_telling, tell_if_moved
+from scheduler.planner.upkeep import is_worth_telling, tell_if_moved
 from scheduler.problem import Problem, Slot
 
-CHANGES_A_DAY = 2
 #: A better plan has to be better by so many minutes for each person who hears of it, and by so many at least: weighted
 #: minutes late where a promise is at stake, else minutes of set-up and of waiting.
 PAYS_MIN = 15
@@ -165,7 +160,7 @@ def _over_budget(
     uow: UnitOfWork, now: Standing, changes: Slots, told: Iterable[str], changes_a_day: int
 ) -> frozenset[str]:
     """Everything of those who would hear too often, but the changes that they may still hear of, the largest first."""
-    heard = Counter(told_since(uow, MOVED, _midnight(uow)))
+    heard = heard_today(uow)
     by_member: dict[int, list[str]] = {}
     for name in told:
         member = now.claims[name].member_id
@@ -181,25 +176,10 @@ def _over_budget(
     return frozenset(pin)
 
 
-def spent(uow: UnitOfWork, claims: Iterable[Claim], changes_a_day: int) -> frozenset[str]:
-    """The claims of those who have heard of enough changes today: their places stay."""
-    heard = Counter(told_since(uow, MOVED, _midnight(uow)))
-    return frozenset(
-        row.id
-        for row in claims
-        if row.state is ClaimState.HELD and row.member_id and heard[row.member_id] >= changes_a_day
-    )
-
-
 def _distance_min(now: Standing, name: str, slots: tuple[Slot, ...]) -> int:
     if name in now.plan.unplaced:
         return now.problem.horizon_min
     return abs(max(slot.free_at for slot in slots) - now.plan.ready_at(name))
-
-
-def _midnight(uow: UnitOfWork) -> datetime:
-    """When the house's day began."""
-    return datetime.combine(house.today(uow), time(), ZoneInfo(house.house(uow).zone))
 
 
 def _write(uow: UnitOfWork, now: Standing, changes: Slots, reasons: Reasons) -> int:

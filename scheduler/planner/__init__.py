@@ -4,10 +4,11 @@ It sees claims and places, never what a claim is for. Everything here is one uni
 place is taken by somebody faster, the whole submission is tried again.
 """
 
+from scheduler.planner.disrupt import refresh
 from scheduler.planner.now import place_now
 from scheduler.planner.offers import Displacement, Offer, options
 from scheduler.planner.promise import Promise, insert, preview
-from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM, refresh, reinsert
+from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM
 from scheduler.planner.why import explain
 
 __all__ = [
@@ -23,5 +24,4 @@ __all__ = [
     "place_now",
     "preview",
     "refresh",
-    "reinsert",
 ]

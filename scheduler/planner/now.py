@@ -9,7 +9,8 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal, Refused
 from fablab.claims import calendar, promises
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimState
-from scheduler.planner.upkeep import ahead, is_movable, reinsert
+from scheduler.planner.disrupt import mend, places
+from scheduler.planner.upkeep import ahead, is_movable
 from scheduler.problem import Fact
 from scheduler.sight import MINUTE, look
 
@@ -27,6 +28,7 @@ def place_now(uow: UnitOfWork, claim: Claim, resource_id: int) -> Allocation:
         }
         raise Refused([Refusal(code="machine.not_eligible", facts=facts)])
     calendar.take_turn(uow)
+    before = places(uow)
     _end_leftovers(uow, resource_id)
     sight = look(uow, without=(claim.id,))
     machine = sight.index[resource_id]
@@ -54,7 +56,8 @@ def place_now(uow: UnitOfWork, claim: Claim, resource_id: int) -> Allocation:
     claim.ready_at, claim.ready_from = end_at, min(end_at, sight.instant(duration.quantile_min(0.10)))
     claim.ready_until = max(end_at, slow_end)
     promises.foresee(uow, claim.id, duration.log_mean, duration.log_sigma)
-    reinsert(uow, moved)
+    if moved:
+        mend(uow, before, but=(claim.id,))
     return allocation
 
 

@@ -60,7 +60,7 @@ def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | 
     calendar.hold(uow, claim, [sight.place(slot, claim.needs[slot.need].id) for slot in found.slots])
     board.know(demand)
     board.place(found.slots)
-    _remember(uow, sight, claim, found)
+    remember(uow, sight, claim, found)
     return keep(sight, claim, found)
 
 
@@ -96,8 +96,8 @@ def promise_of(sight: Sight, claim: Claim, found: Insertion) -> Promise:
     )
 
 
-def _remember(uow: UnitOfWork, sight: Sight, claim: Claim, found: Insertion) -> None:
-    """The first promise of a job, as the record will judge it: when its run is finished."""
+def remember(uow: UnitOfWork, sight: Sight, claim: Claim, found: Insertion) -> None:
+    """Keep the first promise of a job, as the record will judge it: when its run is finished."""
     if claim.kind is not ClaimKind.JOB:
         return
     slot = max(found.slots, key=lambda slot: slot.run_end)

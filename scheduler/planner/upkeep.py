@@ -1,10 +1,9 @@
-"""The plan kept true as the day goes by: overruns, missed starts, machines out of service, and who is told of it."""
+"""What runs holds its machine for as long as it takes; who is told that a promise moved, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import log2
 
 from sqlalchemy import select
 
@@ -12,41 +11,12 @@ from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.notices import tell
-from fablab.places import house
-from fablab.places.models import MachineGate
-from scheduler.greedy import Board
-from scheduler.planner.promise import put
 from scheduler.sight import Sight, look
 
 LATE_START = timedelta(minutes=3)  # a planned start nobody tapped is past when it is that old
 TELL_FROM = timedelta(minutes=15)  # a promise moved by less is not worth a message
 MOVED = "job.moved"  # the notice of a promise that moved
 END_DRIFT = timedelta(minutes=2)  # a running job's end is rewritten when it moved by more
-
-
-def reinsert(uow: UnitOfWork, claims: Iterable[Claim]) -> int:
-    """Find new places for open claims, the heaviest first; tells those whose promise moved.
-
-    Weights count by doublings, so that those who are owed about alike keep the order of what they were promised.
-    Returns how many were told.
-    """
-    waiting = list(claims)
-    if not waiting:
-        return 0
-    calendar.take_turn(uow)
-    sight = look(uow, without=[claim.id for claim in waiting])
-    board = Board(sight.problem)
-
-    def turn(claim: Claim) -> tuple[int, datetime, datetime]:
-        doublings = round(log2(sight.parts(claim).weight))
-        return -doublings, claim.ready_at or claim.due_at or claim.made_at, claim.made_at
-
-    waiting.sort(key=turn)
-    told = 0
-    for claim in waiting:
-        put(uow, sight, board, claim)
-        told += tell_if_moved(uow, claim)
-    return told
 
 
 def is_worth_telling(claim: Claim, ready_at: datetime) -> bool:
@@ -71,56 +41,13 @@ def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
     return True
 
 
-def refresh(uow: UnitOfWork, ends: Mapping[str, datetime]) -> int:
-    """Keep the calendar true: overruns push on, missed starts move, machines out of service are left.
-
-    `ends`: run id to the instant its run is now expected to end. Returns how many owners were told of a move.
-    """
-    calendar.take_turn(uow)
-    _follow_runs(uow, ends)
-    for allocation in _lost(uow):
-        if allocation.claim.state is ClaimState.HELD:
-            calendar.release(uow, allocation.claim, "replan")
-    return reinsert(uow, waiting_jobs(uow))
-
-
 def waiting_jobs(uow: UnitOfWork) -> list[Claim]:
     query = select(Claim).where(Claim.state == ClaimState.OPEN, Claim.kind == ClaimKind.JOB)
     return [claim for claim in uow.session.scalars(query).unique() if claim.needs]
 
 
-def _lost(uow: UnitOfWork) -> list[Allocation]:
-    """Movable allocations that cannot be kept: nobody came to start them, or their machine is out of service.
-
-    Where a start was missed, what follows on that machine is planned anew with it, so that nobody overtakes.
-    """
-    ahead = _unstarted(uow)
-    late = {a.resource_id for a in ahead if a.run_start_at < uow.now - LATE_START}
-    out = {
-        row.id
-        for row in house.machines(uow)
-        if row.machine is not None and row.machine.gate is MachineGate.OUT_OF_SERVICE
-    }
-    return [a for a in ahead if a.resource_id in late | out]
-
-
-def _unstarted(uow: UnitOfWork) -> list[Allocation]:
-    """Everything the planner placed for jobs that no run stands on; also what is past by now, after a night with
-    the server down: it would wait for ever."""
-    query = (
-        select(Allocation)
-        .join(Allocation.claim)
-        .where(
-            Allocation.state == AllocationState.TENTATIVE,
-            Allocation.run_id.is_(None),
-            Claim.kind == ClaimKind.JOB,
-            Claim.state == ClaimState.HELD,
-        )
-    )
-    return list(uow.session.scalars(query.order_by(Allocation.resource_id, Allocation.start_at)).unique())
-
-
-def _follow_runs(uow: UnitOfWork, ends: Mapping[str, datetime]) -> None:
+def follow_runs(uow: UnitOfWork, ends: Mapping[str, datetime]) -> None:
+    """What the runs hold becomes what they take; planned jobs in the way lose their place."""
     if not ends:
         return
     rows = uow.session.scalars(select(Allocation).where(Allocation.run_id.in_(list(ends)))).unique()
