@@ -7,7 +7,7 @@ id under which the log has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +24,7 @@ from fablab.base.errors import (
     Invalid,
     LabError,
     NotFound,
+    Refusal,
     Refused,
     TooMany,
     Unauthenticated,
@@ -137,16 +138,7 @@ def problem_of(error: LabError, words: Words, request_id: str = "") -> Problem:
     _, status, kind = next(row for row in STATUS if isinstance(error, row[0]))
     refusals: tuple[SaidRefusal, ...] = ()
     if isinstance(error, Refused):
-        refusals = tuple(
-            SaidRefusal(
-                code=refusal.code,
-                waivable=refusal.waivable,
-                detail=words.refusal(refusal),
-                remedy=words.remedy(refusal.code, refusal.facts),
-                facts=dict(refusal.facts),
-            )
-            for refusal in error.refusals
-        )
+        refusals = said_refusals(words, error.refusals)
     detail = " ".join(dict.fromkeys(r.detail for r in refusals)) if refusals else words.error(error)
     return Problem(
         type=f"/problems/{error.code}",
@@ -159,6 +151,19 @@ def problem_of(error: LabError, words: Words, request_id: str = "") -> Problem:
         retry_after=_retry_after(error),
         facts={name: value for name, value in error.facts.items() if name != "heals"},
         id=request_id,
+    )
+
+
+def said_refusals(words: Words, refusals: Iterable[Refusal]) -> tuple[SaidRefusal, ...]:
+    return tuple(
+        SaidRefusal(
+            code=refusal.code,
+            waivable=refusal.waivable,
+            detail=words.refusal(refusal),
+            remedy=words.remedy(refusal.code, refusal.facts),
+            facts=dict(refusal.facts),
+        )
+        for refusal in refusals
     )
 
 

@@ -2,9 +2,9 @@
 
 from litestar import Router
 
-from web.api import cameras, house, jobs, machines, people
+from web.api import cameras, house, jobs, machines, people, plan
 
-ROUTES = (*people.ROUTES, *jobs.ROUTES, *machines.ROUTES, *cameras.ROUTES, *house.ROUTES)
+ROUTES = (*people.ROUTES, *jobs.ROUTES, *machines.ROUTES, *plan.ROUTES, *cameras.ROUTES, *house.ROUTES)
 
 
 def router() -> Router:

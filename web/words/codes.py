@@ -66,6 +66,7 @@ SENTENCES: dict[str, str] = {
     "allocation.unknown": _("There is nothing like that in the calendar."),
     "calendar.moved": _("The calendar has changed since you looked. Nothing was done; please look again."),
     # taken in hand
+    "hand.incomplete": _("Something is missing: which machine, when, or how urgent."),
     "hand.not_a_job": _("Only jobs are moved by hand."),
     "hand.no_place": _("This job has no place in the plan yet."),
     "hand.past": _("This start is already past."),
@@ -283,6 +284,7 @@ NOTICES: dict[str, str] = {
     "job.no_place": _(
         "There is no place for “%(file)s” in the plan any more. The staff will look at it with you."
     ),
+    "job.placed": _("“%(file)s” has a place in the plan now. It will be ready %(ready)s."),
     "job.accepted": _("The staff has accepted “%(file)s”."),
     "job.rejected": _("The staff cannot make “%(file)s”: %(why)s"),
     "job.done": _("“%(file)s” is ready on %(machine)s. Come and fetch it."),
