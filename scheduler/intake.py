@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fablab.base.database import Actor, Database, UnitOfWork
-from fablab.base.errors import LabError
+from fablab.base.errors import BadStep, LabError, Refused
 from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
-from fablab.claims.jobs.models import Job
+from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.jobs.use import Appraisal, Wishes
 from fablab.claims.models import Claim, ClaimKind, ClaimState, Need
 from fablab.people.access import Right, require
@@ -20,17 +20,20 @@ from fablab.runs import attempts
 from fablab.runs.models import Run
 from scheduler import planner
 
+OFFERS = 3  # places that a draft is shown, the promised one among them
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a draft would get if it were submitted now. `promise` is None where something stands against it."""
+    """What a draft would get if it were submitted now. `promise` is None where something stands against it. `offers`:
+    other places it could have."""
 
     job: Job
     appraisal: Appraisal
     promise: planner.Promise | None
     reasons: tuple[dict[str, object], ...]
+    offers: tuple[planner.Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,42 @@ class Intake:
                 return Preview(job=job, appraisal=appraisal, promise=None, reasons=())
             claim = _imagined(uow, job, wishes, appraisal)
             promise = planner.preview(uow, claim, weight_g=appraisal.wish.weight_g)
-            return Preview(job=job, appraisal=appraisal, promise=promise, reasons=tuple(claim.reasons))
+            offers = planner.options(uow, claim, OFFERS)[1:] if promise is not None else ()
+            reasons = tuple(claim.reasons)
+            return Preview(job=job, appraisal=appraisal, promise=promise, reasons=reasons, offers=offers)
+
+    def options(
+        self, actor: Actor, job_id: str, n: int, *, wishes: Wishes | None = None, displacing: int = 0
+    ) -> tuple[planner.Offer, ...]:
+        """The best distinct places for a job that waits, or for a draft with these wishes; nothing is written.
+
+        Raises `Refused` for a draft that cannot be submitted as it is, and `BadStep` once nothing is to be placed.
+        """
+        with self.database.read(actor) as uow:
+            job = jobs.may_see(uow, job_id)
+            if job.state is not JobState.DRAFT:
+                if job.state is not JobState.QUEUED:
+                    raise BadStep("job.not_waiting")
+                return planner.options(uow, calendar.claim(uow, job_id), n, displacing=displacing)
+            wishes = wishes or Wishes()
+            appraisal = jobs.appraise(uow, job, wishes)
+            against = [refusal for refusal in appraisal.verdict.refusals if not refusal.waivable]
+            if against:
+                raise Refused(against)
+            claim = _imagined(uow, job, wishes, appraisal)
+            return planner.options(uow, claim, n, displacing=displacing)
+
+    def explain(
+        self, actor: Actor, job_id: str, knows: Callable[[int | None], bool]
+    ) -> list[dict[str, object]]:
+        """Why the job is where it is as the calendar is now, as `planner.explain` says it; nothing for one that is over
+        or was never submitted. `knows`: whose jobs may be named."""
+        with self.database.read(actor) as uow:
+            job = jobs.may_see(uow, job_id)
+            if job.state is not JobState.QUEUED:
+                return []
+            weight_g = jobs.analysis_of(job.program).filament_g
+            return planner.explain(uow, calendar.claim(uow, job_id), weight_g=weight_g, knows=knows)
 
     def submit(self, actor: Actor, job_id: str, wishes: Wishes) -> tuple[Job, planner.Promise | None]:
         """The job with its place held, or queued without one where `claim.reasons` says why there is none.

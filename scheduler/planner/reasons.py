@@ -13,6 +13,7 @@ from scheduler.sight import Sight
 
 MOST_REASONS = 8
 MOST_NEAREST = 3
+MOST_GOOD = 2  # what speaks for a place: more would not be read
 
 #: Reasons why a machine is barred that somebody could do something about.
 CURES = frozenset({"machine.other_nozzle", "machine.other_model", "certification.missing", "barred.by_staff"})
@@ -44,7 +45,7 @@ def reasons_for(
 
 def placed(sight: Sight, board: Board, demand: Demand, slots: Sequence[Slot], whose: Whose = nobody) -> Told:
     """Why here, why not earlier, why not there."""
-    here = explain.why_here_on(board, demand, slots)
+    here = _telling(explain.why_here_on(board, demand, slots))
     earlier = explain.why_not_earlier_on(board, demand, slots)[:MOST_REASONS]
     taken = {slot.machine for slot in slots}
     machines = [m for need in demand.needs for m in need.eligible] + list(demand.not_eligible)
@@ -55,6 +56,13 @@ def placed(sight: Sight, board: Board, demand: Demand, slots: Sequence[Slot], wh
         for about, reasons in (("here", here), ("not_earlier", earlier), ("not_there", there))
         for reason in reasons
     ]
+
+
+def _telling(here: Sequence[Reason]) -> list[Reason]:
+    """The strongest few, and that there is a better place by now."""
+    ready = any(reason.code == "earliest_ready" for reason in here)
+    good = [r for r in here if r.code != "fits_now" and not (ready and r.code == "earliest_start")]
+    return [*good[:MOST_GOOD], *(reason for reason in here if reason.code == "fits_now")]
 
 
 def told(sight: Sight, about: str, reason: Reason, whose: Whose = nobody) -> dict[str, object]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
 
 import anyio.to_thread
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Invalid, LabError
@@ -18,17 +18,28 @@ from fablab.claims.jobs.models import Job
 from fablab.claims.jobs.use import Wishes
 from fablab.device import Status
 from fablab.money import quotes
-from fablab.people.access import SignedIn
+from fablab.people.access import SignedIn, allows, require
 from fablab.runs.models import LIVE, Run
 from scheduler.dispatch import Dispatcher
 from scheduler.intake import Intake
 from web import cancelling, reads
 from web.api.answer import instant
-from web.api.schema import JobBrief, JobOut, job_brief, job_out, run_out
+from web.api.schema import (
+    JobBrief,
+    JobOut,
+    OptionOut,
+    ReasonOut,
+    job_brief,
+    job_out,
+    option_out,
+    reasons_out,
+    run_out,
+)
 from web.security import Access, Pace, Right
 from web.uploads import Uploads
 from web.words import Words
 
+MOST_OPTIONS = 10
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
@@ -135,6 +146,55 @@ def get_job(
     return _look(database, dispatcher, signed_in.actor, job_id, words)
 
 
+@get("/jobs/{job_id:str}/options", access=Access.SIGNED_IN, sync_to_thread=True, tags=["jobs"])
+def job_options(
+    job_id: FromPath[str],
+    intake: NamedDependency[Intake],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+    n: Annotated[int, QueryParameter(ge=1, le=MOST_OPTIONS)] = 5,
+    displacing: Annotated[int, QueryParameter(ge=0, le=MOST_OPTIONS)] = 0,
+    project: FromQuery[int | None] = None,
+    material: FromQuery[str | None] = None,
+    colour: FromQuery[str | None] = None,
+    due_at: FromQuery[str | None] = None,
+    priority: FromQuery[int] = 0,
+) -> list[OptionOut]:
+    """The `n` best distinct places for a job that waits, or for a draft with these wishes; then (for the staff) up to
+    `displacing` earlier ones that others would leave for it. Nothing is held.
+    """
+    if displacing:
+        require(signed_in.actor, Right.OPERATE)
+    wishes = Wishes(
+        project_id=project,
+        material=material,
+        colour=colour,
+        due_at=instant(due_at, "due_at"),
+        priority=priority,
+    )
+    found = intake.options(signed_in.actor, job_id, n, wishes=wishes, displacing=displacing)
+    return [option_out(offer, words, _knows(signed_in.actor)) for offer in found]
+
+
+@get("/jobs/{job_id:str}/explanation", access=Access.SIGNED_IN, sync_to_thread=True, tags=["jobs"])
+def job_explanation(
+    job_id: FromPath[str],
+    intake: NamedDependency[Intake],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+) -> tuple[ReasonOut, ...]:
+    """Why it is where it is as the calendar is now, and what would have it ready earlier (or, without a place, what
+    would work). Empty once it is made.
+    """
+    return reasons_out(intake.explain(signed_in.actor, job_id, _knows(signed_in.actor)), words)
+
+
+def _knows(actor: Actor) -> Callable[[int | None], bool]:
+    """One's own, and for the staff everybody's."""
+    every = allows(actor, Right.SEE_ALL)
+    return lambda member_id: every or (member_id is not None and member_id == actor.member_id)
+
+
 @post("/jobs/{job_id:str}/submit", access=Right.SUBMIT, sync_to_thread=True, status_code=200, tags=["jobs"])
 def submit_job(
     job_id: FromPath[str],
@@ -188,4 +248,4 @@ def _job_out(uow: UnitOfWork, job: Job, dispatcher: Dispatcher, words: Words) ->
     return job_out(job, claim, runs, quotes.quote_of(uow, job.id), quotes.charge_of(uow, job.id), words)
 
 
-ROUTES = (send_job, list_jobs, get_job, submit_job, cancel_job)
+ROUTES = (send_job, list_jobs, get_job, job_options, job_explanation, submit_job, cancel_job)

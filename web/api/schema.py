@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
@@ -19,6 +19,7 @@ from fablab.people.models import Role
 from fablab.places.models import MachineGate, Spool, Technology
 from fablab.runs.models import LIVE, Run, RunState
 from scheduler.improve import Status as SearchStatus
+from scheduler.planner import Offer
 from scheduler.planner import Promise as Promised
 from web.errors import SaidRefusal
 from web.pages.model import MachineWord
@@ -58,12 +59,36 @@ class PromiseOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonOut(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the explanation; `about` is not_earlier, not_there, unplaced or nearest."""
+    """One step of the explanation; `about` is here, not_earlier, not_there, would_help, unplaced, nearest or option."""
 
     about: str
     code: str
     detail: str
     facts: Mapping[str, object]
+
+
+class DisplacedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that would go elsewhere; `job` and `title` only for those who may see them."""
+
+    job: str | None
+    title: str | None
+    machines: tuple[str, ...]
+    was_ready_at: At
+    ready_at: At
+    late_s: int
+
+
+class OptionOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that could be had, and why this one. Nothing is held: somebody else may be faster."""
+
+    machines: tuple[str, ...]
+    start_at: At
+    run_start_at: At
+    ready_at: At
+    ready_from: At
+    ready_until: At
+    reasons: tuple[ReasonOut, ...]
+    displaced: tuple[DisplacedOut, ...]
 
 
 class LineOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -380,6 +405,29 @@ def reasons_out(reasons: Sequence[Mapping[str, object]], words: Words) -> tuple[
             )
         )
     return tuple(found)
+
+
+def option_out(offer: Offer, words: Words, knows: Callable[[int | None], bool]) -> OptionOut:
+    return OptionOut(
+        machines=offer.machines,
+        start_at=offer.start_at,
+        run_start_at=offer.run_start_at,
+        ready_at=offer.ready_at,
+        ready_from=offer.ready_from,
+        ready_until=offer.ready_until,
+        reasons=reasons_out(offer.reasons, words),
+        displaced=tuple(
+            DisplacedOut(
+                job=each.claim_id if knows(each.member_id) else None,
+                title=each.title if knows(each.member_id) else None,
+                machines=each.machines,
+                was_ready_at=each.was_ready_at,
+                ready_at=each.ready_at,
+                late_s=each.late_s,
+            )
+            for each in offer.displaced
+        ),
+    )
 
 
 def program_out(job: Job) -> ProgramOut:

@@ -15,10 +15,12 @@ from rich.markup import escape
 from fablab.base.clock import SystemClock
 from fablab.base.database import SYSTEM, Database, UnitOfWork
 from fablab.claims import calendar
-from fablab.claims.models import Allocation
+from fablab.claims.jobs import use as jobs
+from fablab.claims.models import Allocation, ClaimKind
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from fablab.reports import week
+from scheduler import planner
 from web.cli.setup import open_lab
 from web.cli.show import as_json, console, language, put
 from web.cli.simulate import simulate
@@ -67,7 +69,7 @@ def show(day: datetime | None, days: int, data: Path | None, database_url: str |
 @_url
 @as_json
 def explain(claim_id: str, data: Path | None, database_url: str | None, json_: bool) -> None:
-    """Why the claim CLAIM_ID is where it is: why not earlier, and why not elsewhere."""
+    """Why the claim CLAIM_ID is where it is: why not earlier, why not elsewhere, and what would have it ready earlier."""
     with open_lab(load_settings(data_dir=data, database_url=database_url)) as database:
         words = _words(database)
         with database.read() as uow:
@@ -75,16 +77,19 @@ def explain(claim_id: str, data: Path | None, database_url: str | None, json_: b
             held = [_held(row, runs=week.live_run(uow, row) is not None) for row in calendar.current(claim)]
             seen = eyes.Eyes(words=words, now=uow.now, actor=SYSTEM)
             machine = words.formats.listed([row.resource for row in held])
-            why = eyes.explanation(seen, claim.reasons, machine)
+            weight_g = jobs.weight_g(uow, claim_id) if claim.kind is ClaimKind.JOB else 0.0
+            reasons = planner.explain(uow, claim, weight_g=weight_g, knows=seen.knows)
+            why = eyes.explanation(seen, reasons, machine)
             state = words.word("claim_state", claim.state)
             said: dict[str, Any] = {
                 "claim": claim.id,
                 "title": claim.title,
                 "state": claim.state.value,
                 "held": [_plain(row) for row in held],
-                "reasons": claim.reasons,
+                "reasons": reasons,
             }
-    said["why"] = [] if why is None else [why.chosen, *(r.sentence for r in (*why.earlier, *why.elsewhere))]
+    steps = () if why is None else (*why.earlier, *why.helps, *why.elsewhere)
+    said["why"] = [] if why is None else [why.chosen, *(step.sentence for step in steps)]
     put(
         said,
         json_=json_,
@@ -198,12 +203,19 @@ def _explain(words: Words, title: str, held: Sequence[Held], why: ExplanationVie
     _say(why.chosen)
     for heading, reasons in (
         (words.gettext("Why not earlier"), why.earlier),
+        (_would(words, why), why.helps),
         (words.gettext("Why not another machine"), why.elsewhere),
     ):
         if reasons:
             _say(heading)
             for reason in reasons:
                 _say(f"  - {_reason(reason)}")
+
+
+def _would(words: Words, why: ExplanationView) -> str:
+    if why.placed:
+        return words.gettext("What would have it ready earlier")
+    return words.gettext("What would work")
 
 
 def _reason(reason: ReasonView) -> str:

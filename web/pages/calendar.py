@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from fablab.reports import floor as report_floor
 from fablab.reports import week
+from scheduler import planner
 from web.floor import word_of
 from web.pages import show_calendar
 from web.pages.eyes import Eyes
@@ -82,7 +83,10 @@ def show_allocation(request: AnyRequest, allocation_id: FromPath[int]) -> Respon
     desk = desk_of(request)
     with desk.look() as (uow, eyes, stock):
         row = week.allocation(uow, allocation_id)
-        view = show_calendar.panel(eyes, row, week.live_run(uow, row), desk.link, stock)
+        run = week.live_run(uow, row)
+        explained = show_calendar.is_explained(eyes, row, run)
+        reasons = planner.explain(uow, row.claim, knows=eyes.knows) if explained else ()
+        view = show_calendar.panel(eyes, row, run, desk.link, stock, reasons)
     if desk.is_fragment:
         return desk.fragment("partials/allocation.html", al=view)
     return desk.page("allocation.html", al=view)

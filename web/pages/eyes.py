@@ -160,14 +160,20 @@ def explanation(
     for reason in reasons:
         view = ReasonView(subject=eyes.words.subject(reason), sentence=eyes.words.reason(reason))
         about.setdefault(str(reason.get("about")), []).append(view)
+
+    def found(*keys: str) -> tuple[ReasonView, ...]:
+        return tuple(view for key in keys for view in about.get(key, ()))
+
     if machine:
-        chosen = eyes.gettext("It is made on %(machine)s: nowhere is it ready sooner.", machine=machine)
+        chosen = eyes.gettext("It is made on %(machine)s.", machine=machine)
     else:
         chosen = eyes.gettext("No machine has room for it before the end of the plan.")
     return ExplanationView(
-        chosen=chosen,
-        earlier=tuple(about.get("not_earlier", ())),
-        elsewhere=tuple(view for key in ("not_there", "unplaced", "nearest") for view in about.get(key, ())),
+        chosen=" ".join([chosen, *(view.sentence for view in found("here"))]),
+        earlier=found("not_earlier"),
+        elsewhere=found("not_there", "unplaced"),
+        helps=found("would_help", "nearest"),
+        placed=bool(machine),
     )
 
 

@@ -13,6 +13,7 @@ from fablab.claims.jobs import use
 from fablab.claims.jobs.models import Job, JobState
 from fablab.people.access import allows
 from fablab.reports import jobs as report
+from scheduler import planner
 from web.cancelling import cancel_job
 from web.pages import show_jobs
 from web.pages.drafts import draft_views
@@ -56,7 +57,11 @@ def my_jobs(desk: Desk, *, status: int = 200, instead: DraftView | None = None) 
 def _view(desk: Desk, job_id: str) -> JobView:
     with desk.look() as (uow, eyes, stock):
         whole = report.job(uow, job_id)
-        return show_jobs.page(eyes, whole, desk.wires, stock, f"/jobs/{job_id}/file")
+        reasons: list[dict[str, object]] = []
+        if whole.claim is not None and show_jobs.is_explained(whole):
+            weight_g = use.analysis_of(whole.job.program).filament_g
+            reasons = planner.explain(uow, whole.claim, weight_g=weight_g, knows=eyes.knows)
+        return show_jobs.page(eyes, whole, desk.wires, stock, f"/jobs/{job_id}/file", reasons)
 
 
 @get("/jobs/{job_id:str}", access=Access.SIGNED_IN, include_in_schema=False, sync_to_thread=True)

@@ -159,11 +159,24 @@ class ReasonView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplanationView:
-    """Why this machine and this time: `chosen` in one sentence, then why not earlier, why not elsewhere."""
+    """Why this machine and this time: `chosen`, then why not earlier, why not elsewhere, and what would help (or, with no
+    place, what would work)."""
 
     chosen: str
     earlier: tuple[ReasonView, ...] = ()
     elsewhere: tuple[ReasonView, ...] = ()
+    helps: tuple[ReasonView, ...] = ()
+    placed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """Another place a job could have, and what speaks for it."""
+
+    machine_name: str
+    start_at: datetime
+    ready_at: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +220,7 @@ class OfferView:
     promise: PromiseView | None = None
     quote: QuoteView | None = None
     explanation: ExplanationView | None = None
+    places: tuple[PlaceView, ...] = ()
     refusals: tuple[RefusalView, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -242,8 +242,24 @@ def owner(eyes: Eyes, row: Allocation) -> str:
     return claim.member.name
 
 
-def panel(eyes: Eyes, row: Allocation, run: Run | None, links: Links, stock: Stock) -> AllocationView:
-    """The detail of one block; for whoever may not know more, that it is taken, where and how long."""
+def is_explained(eyes: Eyes, row: Allocation, run: Run | None) -> bool:
+    """What is planned, to whoever may know what it is."""
+    live = {run.id: run} if run is not None else {}
+    planned = block_word(row, live, eyes.now) in (BlockWord.TENTATIVE, BlockWord.FIRM)
+    return planned and eyes.knows(row.claim.member_id)
+
+
+def panel(
+    eyes: Eyes,
+    row: Allocation,
+    run: Run | None,
+    links: Links,
+    stock: Stock,
+    reasons: Sequence[Mapping[str, object]] = (),
+) -> AllocationView:
+    """The detail of one block; for whoever may not know more, that it is taken, where and how long. `reasons`: as
+    `planner.explain` gives them, where it `is_explained`.
+    """
     claim = row.claim
     known = eyes.knows(claim.member_id)
     live = {run.id: run} if run is not None else {}
@@ -266,7 +282,5 @@ def panel(eyes: Eyes, row: Allocation, run: Run | None, links: Links, stock: Sto
         job_id=claim.id if known and is_job else "",
         late_at=claim.ready_until if known and planned else None,
         progress=small.progress(eyes, run, _status(links, row.resource_id)) if run is not None else None,
-        explanation=(
-            small.explanation(eyes, claim.reasons, row.resource.name) if known and planned else None
-        ),
+        explanation=small.explanation(eyes, reasons, row.resource.name),
     )

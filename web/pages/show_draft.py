@@ -15,10 +15,18 @@ from fablab.claims.jobs.use import Appraisal, Wishes
 from fablab.people.models import Project
 from fablab.places.models import Technology
 from scheduler.intake import Preview
-from scheduler.planner import Promise
+from scheduler.planner import Offer, Promise
 from web.pages import eyes as small
 from web.pages.eyes import Eyes, Stock
-from web.pages.model import Choice, DraftView, DraftWord, OfferView, PromiseView, QuoteView
+from web.pages.model import (
+    Choice,
+    DraftView,
+    DraftWord,
+    OfferView,
+    PlaceView,
+    PromiseView,
+    QuoteView,
+)
 
 SEPARATOR = "|"  # between material and colour in the form's one choice
 
@@ -117,7 +125,17 @@ def offer(eyes: Eyes, preview: Preview, names: Mapping[int, str], also: Sequence
         promise=_promise(stands, appraisal.wish.due_at, names) if stands is not None else None,
         quote=_price(eyes, appraisal) if appraisal.quote.lines else None,
         explanation=small.explanation(eyes, preview.reasons, machine),
+        places=tuple(_place(eyes, each) for each in preview.offers),
         refusals=small.refusals(eyes.words, (*appraisal.verdict.refusals, *also)),
+    )
+
+
+def _place(eyes: Eyes, offer: Offer) -> PlaceView:
+    return PlaceView(
+        machine_name=eyes.words.formats.listed(list(offer.machines)),
+        start_at=offer.run_start_at,
+        ready_at=offer.ready_at,
+        why=" ".join(eyes.words.reason(reason) for reason in offer.reasons),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from fablab.claims.jobs import use as jobs
@@ -122,12 +123,24 @@ def note(eyes: Eyes, whole: JobWhole) -> str:
     return ""
 
 
-def page(eyes: Eyes, whole: JobWhole, wires: Wires, stock: Stock, file_url: str) -> JobView:
+def is_explained(whole: JobWhole) -> bool:
+    """Once a machine has it there is nothing left to choose."""
+    return whole.claim is not None and whole.job.state is JobState.QUEUED and whole.live is None
+
+
+def page(
+    eyes: Eyes,
+    whole: JobWhole,
+    wires: Wires,
+    stock: Stock,
+    file_url: str,
+    reasons: Sequence[Mapping[str, object]] = (),
+) -> JobView:
+    """`reasons`: as `planner.explain` gives them, where it `is_explained`."""
     job, live = whole.job, whole.live
     seen = card(eyes, whole, wires, stock)
     found: Analysis = jobs.analysis_of(job.program)
     ended = whole.runs[-1].ended_at if whole.runs else None
-    claim = whole.claim
     return JobView(
         card=seen,
         analysis=small.analysis(found),
@@ -140,11 +153,7 @@ def page(eyes: Eyes, whole: JobWhole, wires: Wires, stock: Stock, file_url: str)
         quote=small.price(eyes.words, whole.quote),
         charge=small.price(eyes.words, whole.charge, charged_at=ended),
         is_free=job.state in ENDED and whole.charge is None,
-        explanation=(
-            small.explanation(eyes, claim.reasons, seen.machine_name if seen.promise else "")
-            if claim is not None and job.state is JobState.QUEUED and live is None
-            else None
-        ),
+        explanation=small.explanation(eyes, reasons, seen.machine_name if seen.promise else ""),
         refusals=small.refusals(eyes.words, jobs.refusals_of(job)) if job.state is JobState.REVIEW else (),
         file_name=job.file_name,
         file_url=file_url,

@@ -125,7 +125,8 @@ class Words:
         """A step of an explanation as `claim.reasons` keeps it: `about`, `code`, `facts`."""
         code, found = str(reason.get("code")), reason.get("facts")
         facts = found if isinstance(found, Mapping) else {}
-        keys = (f"{reason.get('about')}:{code}", f"{code}:{facts.get('reason')}", code)
+        named = f"{code}:named" if "title" in facts else ""
+        keys = (named, f"{reason.get('about')}:{code}", f"{code}:{facts.get('reason')}", code)
         message = next((REASONS[key] for key in keys if key in REASONS), SENTENCES["error"])
         if isinstance(message, Counted):
             count = facts.get("count")
@@ -138,6 +139,9 @@ class Words:
         facts = facts if isinstance(facts, Mapping) else {}
         if reason.get("about") == "not_earlier" and "since" in facts:
             return self._fact("since", facts["since"])
+        if reason.get("about") == "would_help" and "gain_min" in facts:
+            gain = self._fact("gain_min", facts["gain_min"])
+            return self.gettext("%(gain)s earlier") % {"gain": gain}
         return str(facts.get("machine", ""))
 
     def notice(self, code: str, facts: Mapping[str, object] | None = None) -> str:

@@ -29,6 +29,7 @@ def _n(one: str, many: str) -> Counted:
 REASONS: dict[str, str | Counted] = {
     "release": _("It cannot start before %(until)s."),
     "machine_busy": _("%(machine)s is taken until %(until)s."),
+    "machine_busy:named": _("%(machine)s is taken until %(until)s by “%(title)s” (%(who)s)."),
     "unplaced:machine_busy": _("%(machine)s has no gap that is long enough."),
     "not_there:machine_busy": _("%(machine)s has no gap that is long enough."),
     "faulty": _("%(machine)s is out of service until %(until)s."),
@@ -53,6 +54,9 @@ REASONS: dict[str, str | Counted] = {
     "start_not_allowed": _("It may not start on %(machine)s at that time."),
     "beyond_horizon": _("It does not fit in before %(horizon)s."),
     "next_needs_setup": _("What follows on %(machine)s needs another spool, and time to change it."),
+    "next_needs_setup:named": _(
+        "“%(title)s” (%(who)s) follows on %(machine)s: it needs another spool, and time to change it."
+    ),
     "waits_for_others": _("%(machine)s waits for the other machines."),
     "could_be_earlier": _("%(machine)s has become free earlier: the plan will follow."),
     "too_few_eligible": _("It takes %(wanted)s machines, and only %(eligible)s can do it."),
@@ -60,7 +64,7 @@ REASONS: dict[str, str | Counted] = {
     "here": _("It is made on %(machine)s."),
     "not_eligible": _("%(machine)s cannot make it: %(reason)s"),
     "no_such_machine": _("This machine is not in the plan."),
-    "earlier_there": _("%(machine)s could now have it ready %(ready_at)s: the plan will follow."),
+    "earlier_there": _("%(machine)s could now have it ready %(ready_at)s: it is moved there if that pays."),
     "as_good_there": _("On %(machine)s it would be ready at the same time."),
     "later_there": _("On %(machine)s it would be ready only %(ready_at)s."),
     "not_there:faulty": _("%(machine)s is out of service."),
@@ -71,6 +75,9 @@ REASONS: dict[str, str | Counted] = {
     ),
     "smaller_group": _("With only %(quantity)s machines it could start %(start)s."),
     "if_others_moved": _("If others gave way it could be ready %(ready_at)s on %(machine)s: ask the staff."),
+    "here:fits_now": _(
+        "By now it could be ready %(ready_at)s on %(machine)s: it is moved there if that pays."
+    ),
     # why here, and why this one among the places that are offered
     "earliest_ready": _("Nowhere is it ready sooner."),
     "earliest_start": _("Of the best places, it starts first here."),
@@ -78,7 +85,7 @@ REASONS: dict[str, str | Counted] = {
     "liked_date": _("It is the date that was liked best."),
     "as_told": _("It stays where it was promised."),
     "no_setup": _("What it needs is loaded already."),
-    "quieter_day": _("Less goes on around it than at the other places."),
+    "quieter_day": _("There are fewer other jobs around it than at the other places."),
     "less_wear": _("The machine has run less than the others lately."),
     "next_best": _("It is the next best place."),
     "others_move": _n(
@@ -115,7 +122,7 @@ REASONS: dict[str, str | Counted] = {
     "other_machine:certification.missing": _(
         "With the certification for %(machine)s it could be ready %(ready_at)s there."
     ),
-    "other_machine:machine.out_of_service": _(
-        "If %(machine)s were back in service it could be ready %(ready_at)s there."
+    "other_machine:barred.by_staff": _(
+        "If the staff allowed %(machine)s again it could be ready %(ready_at)s there."
     ),
 }
