@@ -170,7 +170,7 @@ def test_an_unknown_claim_is_not_found(site: Site, jobs: list[str]) -> None:
 
 
 def test_makers_and_tokens_without_the_scope_take_nothing_in_hand(site: Site, jobs: list[str]) -> None:
-    calls = (
+    calls: tuple[tuple[str, str, object], ...] = (
         ("GET", f"/api/claims/{jobs[2]}/reach", None),
         ("POST", f"/api/claims/{jobs[2]}/forecast", {"action": "pin"}),
         ("POST", f"/api/claims/{jobs[2]}/act", {"action": "pin", "version": 1}),
