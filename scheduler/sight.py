@@ -15,7 +15,7 @@ from fablab.claims.calendar import Held, Place
 from fablab.claims.models import Claim, ClaimKind
 from fablab.places import house
 from fablab.places.models import MachineGate, Resource, ResourceKind, Technology
-from fablab.reports.shares import owner_of
+from fablab.reports.shares import owner_of, worn_min
 from scheduler import fairness
 from scheduler.durations import Duration
 from scheduler.lore import Lore, key_of, lore
@@ -157,7 +157,7 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
     own = house.own_hours(uow)
     hours = {key: _hours(house.calendar(uow, key), origin) for key in (None, *sorted(own))}
     index = {row.id: number for number, row in enumerate(rows)}
-    gone = frozenset(without)
+    gone, worn = frozenset(without), worn_min(uow)
     fixed = [
         _slot(held, index, origin)
         for held in calendar.held_between(uow, origin, origin + HORIZON)
@@ -168,7 +168,7 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
         problem=Problem(
             horizon_min=HORIZON // MINUTE,
             machines=tuple(
-                _machine(number, row, *hours[row.id if row.id in own else None])
+                _machine(number, row, *hours[row.id if row.id in own else None], worn.get(row.id, 0))
                 for number, row in enumerate(rows)
             ),
             fixed=tuple(fixed),
@@ -204,7 +204,9 @@ def colour_number(colour: str | None) -> int:
     return int.from_bytes(blake2b(colour.encode(), digest_size=7).digest(), "big") if colour else 0
 
 
-def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tuple[Piece, ...]) -> Machine:
+def _machine(
+    number: int, row: Resource, staffed: tuple[Piece, ...], open_: tuple[Piece, ...], worn_min: int
+) -> Machine:
     machine = row.machine
     if machine is None:
         return Machine(index=number, staffed=staffed, open=open_)
@@ -224,6 +226,7 @@ def _machine(number: int, row: Resource, staffed: tuple[Piece, ...], open_: tupl
         unattended_max_min=machine.unattended_max_s // 60 if machine.unattended else 0,
         loads=SetupRule() if row.technology is Technology.FDM else None,
         loaded=loaded,
+        worn_min=worn_min,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Double, and_, case, cast, extract, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.jobs.models import Job, JobState
@@ -39,6 +40,7 @@ class Hours:
         return owner_of(self.project_id, self.member_id)
 
 
+_Instant = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 _Whose = tuple[Audience, int | None, int | None]  # with a project, whoever works on it
 
 
@@ -86,7 +88,7 @@ def hours(uow: UnitOfWork) -> list[Hours]:
 
 
 def _query(uow: UnitOfWork):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type of a select is longer than the rest
-    seconds = _seconds(uow)
+    seconds = _seconds(uow, Allocation.start_at, Allocation.end_at)
     own = and_(Allocation.run_id.is_(None), Claim.kind != ClaimKind.JOB, Allocation.end_at <= uow.now)
     used = or_(Run.state.in_(_COUNTED), own)
     held = and_(
@@ -117,12 +119,23 @@ def _query(uow: UnitOfWork):  # type: ignore[no-untyped-def]  # SQLAlchemy's own
     )
 
 
-def _seconds(uow: UnitOfWork) -> ColumnElement[float]:
-    """Of an allocation; the two databases count time in their own ways."""
+def worn_min(uow: UnitOfWork) -> dict[int, int]:
+    """Minutes that each machine ran in the runs that ended within LOOK_BACK, however they ended and without pauses, by
+    resource id; those that made nothing are not in it."""
+    query = (
+        select(Run.resource_id, func.sum(_seconds(uow, Run.started_at, Run.ended_at) - Run.paused_s))
+        .where(Run.started_at.is_not(None), Run.ended_at >= uow.now - LOOK_BACK)
+        .group_by(Run.resource_id)
+    )
+    return {resource_id: max(0, round(worn_s / 60)) for resource_id, worn_s in uow.session.execute(query)}
+
+
+def _seconds(uow: UnitOfWork, start: _Instant, end: _Instant) -> ColumnElement[float]:
+    """From one to the other; the two databases count time in their own ways."""
     if uow.session.get_bind().dialect.name == "sqlite":
-        days = func.julianday(Allocation.end_at) - func.julianday(Allocation.start_at)
+        days = func.julianday(end) - func.julianday(start)
         return days * literal(86_400.0)
-    return cast(extract("epoch", Allocation.end_at - Allocation.start_at), Double)
+    return cast(extract("epoch", end - start), Double)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

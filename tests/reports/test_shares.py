@@ -190,3 +190,24 @@ def test_a_member_is_told_of_their_own_waiting_jobs_only(lab: Lab) -> None:
         assert [row.job.id for row in shares.waiting(uow)] == [mine]
     with lab.database.read(lab.staff) as uow:
         assert {row.job.id for row in shares.waiting(uow)} == {mine, theirs}
+
+
+def test_what_a_machine_has_run_of_late_is_its_wear(any_lab: Lab) -> None:
+    lab = any_lab
+    for end, minutes in (("succeed", 40), ("fail", 25)):
+        job_id = submitted(lab, analysed(duration_s=1800))
+        with lab.database.begin(lab.staff) as uow:
+            run = start_now(uow, lab.resources["mk3"], job_id, bed_clear=True)
+            attempts.begin(uow, run.id)
+            attempts.turn(uow, run, "run")
+        lab.clock.advance(minutes=minutes)
+        with lab.database.begin() as uow:
+            attempts.turn(uow, attempts.get(uow, run.id), end)
+            house.turn_gate(uow, house.machine(uow, lab.resources["mk3"]), "clear")
+    with lab.database.read() as uow:
+        sight = look(uow)
+    worn = {sight.names[machine.index]: machine.worn_min for machine in sight.problem.machines}
+    assert worn == {"mk3": 65, "ender": 0, "laser": 0, "Room 1": 0}
+    lab.clock.advance(days=29)
+    with lab.database.read() as uow:
+        assert {machine.worn_min for machine in look(uow).problem.machines} == {0}
