@@ -18,7 +18,7 @@ from scheduler.check import violations
 from scheduler.greedy import Board, Insertion
 from scheduler.plan import Objective, Plan, objective
 from scheduler.planner.budget import CHANGES_A_DAY, heard_today
-from scheduler.planner.promise import keep, promise_of
+from scheduler.planner.promise import keep, promise_of, remember
 from scheduler.planner.reasons import reasons_for
 from scheduler.planner.standing import LEAD_LEFT, Standing, stand
 from scheduler.planner.upkeep import is_worth_telling, tell_if_moved
@@ -196,6 +196,7 @@ def _write(uow: UnitOfWork, now: Standing, changes: Slots, reasons: Reasons) -> 
         claim: Claim = now.claims[name]
         claim.reasons = reasons[name]
         keep(now.sight, claim, _insertion(found))
+        remember(uow, now.sight, claim, _insertion(found))
         told += tell_if_moved(uow, claim)
     return told
 

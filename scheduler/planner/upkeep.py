@@ -16,6 +16,7 @@ from scheduler.sight import Sight, look
 LATE_START = timedelta(minutes=3)  # a planned start nobody tapped is past when it is that old
 TELL_FROM = timedelta(minutes=15)  # a promise moved by less is not worth a message
 MOVED = "job.moved"  # the notice of a promise that moved
+PLACED = "job.placed"  # and of a first one, after there was none
 END_DRIFT = timedelta(minutes=2)  # a running job's end is rewritten when it moved by more
 
 
@@ -31,10 +32,12 @@ def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
     if was is not None and now is not None and not is_worth_telling(claim, now):
         return False
     claim.told_ready_at = now
-    if was is None:
-        return False
     if now is None:
-        tell(uow, claim.member_id, "job.no_place", claim_id=claim.id, file=claim.title)
+        if was is not None:
+            tell(uow, claim.member_id, "job.no_place", claim_id=claim.id, file=claim.title)
+        return was is not None
+    if was is None:  # who was told that there is no place waits to hear of one
+        tell(uow, claim.member_id, PLACED, claim_id=claim.id, file=claim.title, ready=now.isoformat())
         return True
     facts = {"file": claim.title, "was": was.isoformat(), "ready": now.isoformat()}
     tell(uow, claim.member_id, MOVED, claim_id=claim.id, **facts)

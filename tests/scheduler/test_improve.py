@@ -21,9 +21,10 @@ from fablab.base.events import Event
 from fablab.claims import calendar
 from fablab.claims.calendar import Place
 from fablab.claims.models import Allocation, AllocationState, Claim
+from fablab.claims.promises import Promised
 from fablab.notices import Notice
 from fablab.places import house
-from fablab.places.models import MachineGate
+from fablab.places.models import HoursRule, MachineGate
 from scheduler.greedy import solve
 from scheduler.improve import End, Improver, Pace, Status, explained, stand, swap_in
 from scheduler.improve.process import SearchDied
@@ -244,6 +245,26 @@ def test_a_job_without_a_place_gets_one(lab: Lab, jobs: list[str]) -> None:
     status = improved(lab)
     assert status.outcome.gain.placed > 0
     assert jobs[-1] in places(lab)
+
+
+def test_who_was_told_that_there_is_no_place_hears_of_the_first_and_it_is_kept_as_a_promise(lab: Lab) -> None:
+    with lab.database.begin() as uow:
+        rules = [(row.kind, row.weekday, row.opens, row.closes) for row in uow.session.query(HoursRule)]
+        uow.session.query(HoursRule).delete()
+    job = submitted(lab, analysed(duration_s=600), actor=lab.actors["other"])
+    assert claim_of(lab, job).ready_at is None
+    with lab.database.begin() as uow:
+        for kind, weekday, opens, closes in rules:
+            uow.session.add(HoursRule(kind=kind, weekday=weekday, opens=opens, closes=closes))
+    assert improved(lab).outcome.end is End.APPLIED
+    with lab.database.read() as uow:
+        (notice,) = uow.session.query(Notice).filter(Notice.claim_id == job)
+        promised = uow.session.get_one(Promised, job)
+    ready_at = claim_of(lab, job).ready_at
+    assert ready_at is not None
+    assert (notice.code, notice.facts["ready"]) == ("job.placed", ready_at.isoformat())
+    assert promised.told_at == lab.clock.now()
+    assert promised.p50_at < ready_at
 
 
 def test_hours_that_have_changed_since_leave_what_they_broke_to_others(lab: Lab, jobs: list[str]) -> None:

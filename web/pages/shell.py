@@ -209,7 +209,7 @@ def news(desk: Desk) -> list[Flash]:
 
 
 def _kind(code: str) -> str:
-    if code in ("job.done", "job.accepted"):
+    if code in ("job.done", "job.accepted", "job.placed"):
         return "good"
     return "bad" if code in ("job.failed", "job.rejected", "job.no_place") else "info"
 
