@@ -28,6 +28,7 @@ from web.pages.model import (
     QuoteView,
 )
 
+MOST_REASONS = 2  # for one place among others: more would not be read
 SEPARATOR = "|"  # between material and colour in the form's one choice
 
 
@@ -50,7 +51,7 @@ def fill(form: Mapping[str, object], zone: ZoneInfo) -> Filled:
     project, due, priority = texts.get("project", ""), texts.get("due_at", ""), texts.get("priority", "0")
     if project and not project.isdecimal():
         errors["project"] = "project.unknown"
-    due_at = _due(due, zone)
+    due_at = local_instant(due, zone)
     if due and due_at is None:
         errors["due_at"] = "time.wrong"
     if priority not in [str(each) for each in jobs.PRIORITIES]:
@@ -74,7 +75,7 @@ def fill(form: Mapping[str, object], zone: ZoneInfo) -> Filled:
     )
 
 
-def _due(text: str, zone: ZoneInfo) -> datetime | None:
+def local_instant(text: str, zone: ZoneInfo) -> datetime | None:
     """A browser's local "YYYY-MM-DDTHH:MM", in the house's time; an hour that the clocks skip becomes the next."""
     try:
         local = datetime.fromisoformat(text)
@@ -135,7 +136,7 @@ def _place(eyes: Eyes, offer: Offer) -> PlaceView:
         machine_name=eyes.words.formats.listed(list(offer.machines)),
         start_at=offer.run_start_at,
         ready_at=offer.ready_at,
-        why=" ".join(eyes.words.reason(reason) for reason in offer.reasons),
+        why=" ".join(eyes.words.reason(reason) for reason in offer.reasons[:MOST_REASONS]),
     )
 
 
