@@ -230,7 +230,7 @@ class _Floor:
         Returns whose promises moved because they wait.
         """
         off, laid = frozenset(self._off), set[str]()
-        for demand in sorted(gone, key=_turn):
+        for demand in sorted(gone, key=lambda d: (_turn(d)[0], self._promised[d.id])):
             pushes = [] if demand.is_gang else self._pushes(demand, laid, len(self.at))
             pushes = [push for push in pushes if self._keeps_order(push)]
             latest = min((_ready(push[demand.id]) for push in pushes), default=NEVER)
@@ -244,7 +244,7 @@ class _Floor:
     def lay(self, gone: Sequence[Demand]) -> None:
         """Put these down in the order that turns out best."""
         start = {demand.id: min(slot.setup_start for slot in self._was[demand.id]) for demand in gone}
-        orders = [sorted(gone, key=_turn)]
+        orders = [sorted(gone, key=lambda d: (*_turn(d), self._promised[d.id]))]
         if self._few:
             orders.append(sorted(gone, key=urgency))
             orders.append(sorted(gone, key=lambda demand: start[demand.id]))

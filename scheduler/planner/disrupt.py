@@ -80,6 +80,12 @@ def mend(uow: UnitOfWork, before: Places, *, but: Collection[str] = ()) -> int:
     return _write(uow, scene, _repaired(uow, scene))
 
 
+def promises(sight: Sight, rows: Mapping[str, Claim]) -> dict[str, int]:
+    """When the owners were last told that they would be ready, in minutes."""
+    told = {name: row.told_ready_at for name, row in rows.items()}
+    return {name: sight.minute(at) for name, at in told.items() if at is not None}
+
+
 # --- what is the matter
 
 
@@ -193,8 +199,7 @@ def _repaired(uow: UnitOfWork, scene: _Scene) -> Repaired:
         *scene.pinned,
         *(name for name, row in scene.rows.items() if heard[_owner(row)] >= CHANGES_A_DAY),
     }
-    told = {name: row.told_ready_at for name, row in scene.rows.items()}
-    promised = {name: scene.sight.minute(at) for name, at in told.items() if at is not None}
+    promised = promises(scene.sight, scene.rows)
     for _ in range(ROUNDS):
         found = repair(
             scene.problem,

@@ -12,11 +12,12 @@ from fablab.claims import calendar
 from fablab.claims.models import ClaimKind, ClaimState
 from fablab.people.access import Right, require
 from fablab.places import house
-from scheduler.check import violations
-from scheduler.greedy import replan
+from scheduler.planner.budget import spent
+from scheduler.planner.disrupt import promises
 from scheduler.planner.forecast import Forecast, cost, moved
 from scheduler.planner.standing import Standing, stand
 from scheduler.problem import Block, Machine, Piece, pieces
+from scheduler.repair import repair
 from scheduler.sight import HORIZON
 
 Change = Callable[[Machine], Machine]
@@ -37,7 +38,7 @@ def forecast_outage(uow: UnitOfWork, resource_id: int, until: datetime | None = 
     def blocked(row: Machine) -> Machine:
         return replace(row, blocked=(*row.blocked, block))
 
-    return _forecast(standing, {machine: blocked})
+    return _forecast(uow, standing, {machine: blocked})
 
 
 def forecast_absence(uow: UnitOfWork, since: datetime, until: datetime) -> Forecast:
@@ -56,7 +57,7 @@ def forecast_absence(uow: UnitOfWork, since: datetime, until: datetime) -> Forec
     def shut(row: Machine) -> Machine:
         return replace(row, staffed=_minus(row.staffed, start, end), open=_minus(row.open, start, end))
 
-    return _forecast(standing, dict.fromkeys(range(len(sight.ids)), shut))
+    return _forecast(uow, standing, dict.fromkeys(range(len(sight.ids)), shut))
 
 
 def _checked(uow: UnitOfWork, until: datetime | None) -> datetime:
@@ -72,14 +73,14 @@ def _unstarted(uow: UnitOfWork, resource_id: int, until: datetime) -> tuple[str,
     return tuple(dict.fromkeys(claim.id for claim in jobs if claim.state is ClaimState.HELD))
 
 
-def _forecast(standing: Standing, changes: Mapping[int, Change]) -> Forecast:
-    """The plan on machines that are changed: whoever breaks a rule there finds another place, or none."""
+def _forecast(uow: UnitOfWork, standing: Standing, changes: Mapping[int, Change]) -> Forecast:
+    """The plan on machines that are changed, repaired as it would be: whoever cannot stay finds another place, or none."""
     machines = tuple(
         changes[row.index](row) if row.index in changes else row for row in standing.problem.machines
     )
     problem = replace(standing.problem, machines=machines)
-    wrong = {breach.demand for breach in violations(problem, standing.plan)} & set(standing.plan.slots)
-    plan = replan(problem, standing.plan, wrong)
+    pinned, promised = spent(uow, standing.claims.values()), promises(standing.sight, standing.claims)
+    plan = repair(problem, standing.plan, pinned=pinned, promised=promised).plan
     return Forecast(
         version=standing.version,
         displaced=moved(standing, plan),
