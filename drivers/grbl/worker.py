@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from drivers.grbl import meanings, words
+from drivers.grbl.feeder import Feeder
 from drivers.grbl.handshake import Haste, greet
 from drivers.grbl.job import Job, Phase, look, obstacle
 from drivers.grbl.limits import Limits
 from drivers.grbl.pace import Pace
-from drivers.grbl.program import Findings, Kind, Program, Step
+from drivers.grbl.program import Findings, Program
 from drivers.grbl.stop import Act, Leg, Stop
-from drivers.grbl.talk import ASK, GO, HOLD, RESET, Origin, Sent, Talk
+from drivers.grbl.talk import ASK, HOLD, RESET, Origin, Sent, Talk
 from drivers.grbl.trial import Trial, complaint
+from drivers.grbl.waits import Waits
 from drivers.grbl.words import Report, Setup, State, Word
 from drivers.lines import Lines
 from drivers.port_thread import Journal, PortThread, promise
@@ -40,18 +40,9 @@ from fablab.device import (
     Status,
 )
 
-_CLOSING = (b"M5", b"G4 P0.01")  # the wait is acknowledged only when all moves before it are made
 _DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
 _SLOWEST = 10  # a feed override goes down to a tenth
 _DARK_S = 0.5  # a held GRBL in laser mode switches its beam off at once; one report may be from before
-
-
-@dataclass(slots=True)
-class _Wait:
-    """Somebody waits for the machine to have paused, or to have gone on."""
-
-    answer: Future[None]
-    until: float
 
 
 class Worker(PortThread):
@@ -78,20 +69,16 @@ class Worker(PortThread):
         self._talk = Talk()
         self._setup = Setup()
         self._asked_setup = False
-        self._pace = Pace()
+        self._feeder = Feeder(self._talk, self._send)
+        self._waits = Waits(limits, write=self._write, tell=self._tell)
         self._report: Report | None = None
         self._idle_at = 0.0  # since when every report has said Idle; 0 when the last did not
         self._held_at = 0.0  # since when every report has said that it is held and stands still
         self._alarm = 0
-        self._step: Step | None = None  # the program's next line, read and not sent yet
-        self._closings: deque[bytes] = deque()
         self._trial: Trial | None = None
         self._stopping: Stop | None = None
         self._stop_as: tuple[Outcome, str] | None = None  # how the program will have ended by it
         self._stop_answers: list[Future[Safety]] = []
-        self._pausing: _Wait | None = None
-        self._resuming: _Wait | None = None
-        self._held_by_us = False
         self._heard = self._moved = self._asked = self._ticked = 0.0
         self._unwritten = False  # the journal would not take a position
         self._silent = 0  # status questions since anything came
@@ -109,7 +96,7 @@ class Worker(PortThread):
 
     def _look(self, job: Job | None) -> tuple[DeviceState, str]:
         live = job is not None and job.live
-        state, message = look(self._report, self._alarm, program=live, ours=self._held_by_us)
+        state, message = look(self._report, self._alarm, program=live, ours=self._waits.ours)
         if self._stopping is not None and live:
             return DeviceState.RUNNING, "stopping"  # how it ends is not known before the stop is read back
         if self._stopping is not None:
@@ -152,9 +139,7 @@ class Worker(PortThread):
             self.job.program.close()
         for waiting in self._stop_answers:
             waiting.set_result(Safety.NOT_CONFIRMED)
-        for wait in (self._pausing, self._resuming):
-            if wait is not None:
-                wait.answer.set_exception(error)
+        self._waits.let_go(error)
         if self._trial is not None:
             self._drop(self._trial, error)
 
@@ -195,37 +180,10 @@ class Worker(PortThread):
             self._trial.feed(time.monotonic())
             return
         job = self.job
-        if job is None or not job.streaming or self._pausing or (self._report and self._report.held):
+        if job is None or not job.streaming or self._waits.pausing or (self._report and self._report.held):
             return
-        while job.phase is Phase.FEEDING and self._feed_line(job):
-            continue
-        while self._closings and self._talk.fits(self._closings[0]):
-            self._send(
-                Sent(command=self._closings.popleft(), origin=Origin.CLOSING, line=job.line, end=job.offset)
-            )
-
-    def _feed_line(self, job: Job) -> bool:
-        """False when no line can be sent now."""
-        flying = self._talk.flying
-        if flying and flying[-1].alone:
-            return False
-        step = self._step or _next(job.program)
-        self._step = step
-        if step is None:
-            job.phase = Phase.CLOSING
-            self._closings.extend(_CLOSING)
-            return False
-        if step.kind is Kind.NOTHING:
-            self._step = None
-            return False
-        if step.kind is Kind.REFUSED:
-            self._fail(f"line {step.line}: {step.why}")
-            return False
-        if not self._talk.fits(step.command) or (step.alone and flying):
-            return False
-        self._step = None
-        self._send(step.sent(Origin.PROGRAM, self._pace.takes_s(step.command)))
-        return True
+        if why := self._feeder.feed(job):
+            self._fail(why)
 
     # -- hearing -------------------------------------------------------------------------------------------
 
@@ -306,7 +264,7 @@ class Worker(PortThread):
         self._talk.forget()
         self._moved = now
         self._idle_at = 0.0
-        self._held_by_us = False
+        self._waits.ours = False
         stop, trial = self._stopping, self._trial
         if stop is not None:
             self._do(stop.hear_banner(now))
@@ -334,14 +292,14 @@ class Worker(PortThread):
             before, self._report = self._report, report
             if report.state is not State.ALARM:
                 self._alarm = 0
-            if not report.held and self._pausing is None:
-                self._held_by_us = False
+            if not report.held and not self._waits.pausing:
+                self._waits.ours = False
         if self._stopping is not None:
             self._do(self._stopping.hear_report(report, now))
         elif self._trial is not None:
             self._trial.hear_report(report, self._alarm, now)
             self._settle_trial()
-        self._settle_waits(report)
+        self._waits.settle(report)
         self._held_at = (self._held_at or now) if report.held and report.still else 0.0
         if self.job is not None and self.job.streaming:
             self._see_program(self.job, report, now)
@@ -353,7 +311,7 @@ class Worker(PortThread):
             self._tell()
 
     def _see_program(self, job: Job, report: Report, now: float) -> None:
-        sent_all = job.phase is Phase.CLOSING and not self._closings and not self._talk.flying
+        sent_all = job.phase is Phase.CLOSING and self._feeder.spent and not self._talk.flying
         if sent_all and report.state is State.IDLE:
             self._over(Outcome.DONE)
         elif report.state in (State.ALARM, State.SLEEP):  # the line that told why was lost
@@ -362,30 +320,6 @@ class Worker(PortThread):
         elif report.output_on and self._held_at and now - self._held_at > _DARK_S:
             # Whether a hold darkens the beam is an option of the firmware's build; one that burns on makes a fire.
             self._halt(Outcome.FAILED, "the beam stayed on while the head stood still", first=Leg.RESETTING)
-
-    def _settle_waits(self, report: Report) -> None:
-        if self._pausing is not None:
-            if report.held and report.still:
-                self._held_by_us = report.state is State.HOLD
-                self._pausing.answer.set_result(None)
-                self._pausing = None
-                self._tell()
-            elif report.state is State.ALARM:
-                self._give_up_waiting("the machine went into an alarm")
-        if self._resuming is not None:
-            if not report.held:
-                self._resuming.answer.set_result(None)
-                self._resuming = None
-                self._tell()
-            elif not report.ready:
-                self._give_up_waiting("the door is open; close it and press resume")
-
-    def _give_up_waiting(self, why: str) -> None:
-        pausing, self._pausing = self._pausing, None
-        resuming, self._resuming = self._resuming, None
-        for wait in (pausing, resuming):
-            if wait is not None:
-                wait.answer.set_exception(DeviceRefused(why))
 
     # -- timers --------------------------------------------------------------------------------------------
 
@@ -397,13 +331,8 @@ class Worker(PortThread):
                 self._mark()
             self._trial.tick(now)
             self._settle_trial()
-        if self._pausing and now > self._pausing.until:
-            self._give_up_waiting("the machine does not come to a standstill; use its own stop")
-        if self._resuming and now > self._resuming.until:
-            self._give_up_waiting("the machine stays on hold")
-        eager = (
-            self._stopping or self._trial or self._pausing or self._resuming or (self.job and self.job.live)
-        )
+        self._waits.tick(now)
+        eager = self._stopping or self._trial or self._waits.open or (self.job and self.job.live)
         if now - self._asked >= (self._limits.poll_s if eager else self._limits.idle_poll_s):
             self._ask(now)
         self._check_life(now)
@@ -458,8 +387,7 @@ class Worker(PortThread):
         job = Job(token=trial.token, program=trial.program, began_at=self._clock.now())
         if trial.remark:
             job.note(trial.remark)
-        self._closings.clear()
-        self._pace = Pace(self._setup.rapid_mm_s)
+        self._feeder.begin(Pace(self._setup.rapid_mm_s))
         self._moved = time.monotonic()
         with self._lock:
             self.job = job
@@ -486,15 +414,14 @@ class Worker(PortThread):
             locked = self._report is not None and self._report.state is State.ALARM
             first = Leg.RESETTING if locked else Leg.HOLDING
         now = time.monotonic()
-        self._step = None
-        self._closings.clear()
+        self._feeder.clear()
         self._stop_as = (outcome, why)
         self._stopping = stop = Stop(self._limits, now, first=first)
         self._do(stop.begin())
         if self.job is not None and self.job.live:
             with self._lock:
                 self.job.phase = Phase.STOPPING
-        self._give_up_waiting("the machine is being stopped")
+        self._waits.give_up("the machine is being stopped")
         self._tell()
         return stop
 
@@ -536,8 +463,8 @@ class Worker(PortThread):
             return
         with self._lock:
             job.end(outcome, self._clock.now())
-            self._step = None
-            self._held_by_us = False
+            self._feeder.clear()
+            self._waits.ours = False
         self._tell()
 
     # -- orders, all run in this thread --------------------------------------------------------------------
@@ -598,18 +525,7 @@ class Worker(PortThread):
         job = self._live_job()
         if not job.streaming:
             raise DeviceRefused("the program is just ending")
-        answer: Future[None] = promise()
-        if self._resuming is not None:  # what we know of it may be from before it was let go
-            self._give_up_waiting("it was paused again")
-        elif self._report is not None and self._report.held and self._report.still:
-            answer.set_result(None)
-            return answer
-        if self._pausing is not None:
-            return self._pausing.answer
-        self._write(HOLD)
-        self._held_by_us = True
-        self._pausing = _Wait(answer, time.monotonic() + self._limits.pause_s)
-        return answer
+        return self._waits.pause(self._report)
 
     def resume(self) -> Future[None]:
         """Done when the machine says that it goes on. Also lets go of a hold that somebody set without a program."""
@@ -618,7 +534,7 @@ class Worker(PortThread):
             raise DeviceRefused("the machine is being stopped")
         if report is None or not report.held:
             self._live_job()
-            if self._pausing is not None:
+            if self._waits.pausing:
                 raise DeviceRefused("the machine is still slowing down to a hold")
             answer: Future[None] = promise()
             answer.set_result(None)
@@ -628,10 +544,7 @@ class Worker(PortThread):
             raise DeviceRefused(
                 "the door is open; close it and press resume" if door else "the machine is still slowing down"
             )
-        if self._resuming is None:
-            self._write(GO)
-            self._resuming = _Wait(promise(), time.monotonic() + self._limits.resume_s)
-        return self._resuming.answer
+        return self._waits.go_on()
 
     def cancel(self) -> None:
         """The outcome comes when the beam is read back as off."""
@@ -667,11 +580,3 @@ class Worker(PortThread):
                 if not self._unwritten:
                     job.note(f"the position in the program could not be written down: {error.strerror}")
                 self._unwritten = True
-
-
-def _next(program: Program) -> Step | None:
-    try:
-        return program.next()
-    except OSError as error:
-        why = f"it could not be read from the file: {error.strerror}"
-        return Step(Kind.REFUSED, b"", program.line + 1, program.end, why)
