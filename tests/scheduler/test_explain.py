@@ -146,6 +146,46 @@ def test_every_reason_names_a_time_before_the_start_it_explains(seed: int) -> No
             assert max(since, until) <= plan.slots[demand.id][0].run_start
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_what_is_in_the_way_is_there_at_that_time(seed: int) -> None:
+    problem = lab(seed, machines=5, jobs=20, gangs=2, fixed=3, days=7)
+    plan = solve(problem)
+    lying = [*problem.fixed, *(slot for slots in plan.slots.values() for slot in slots)]
+    blocks = {(m.index, b.ref, b.start, b.end) for m in problem.machines for b in m.blocked}
+    for demand in problem.demands:
+        for reason in why_not_earlier(problem, plan, demand) if demand.id in plan.slots else ():
+            by, on, until = (reason.facts.get(name) for name in ("by", "machine", "until"))
+            if reason.code == "machine_busy":
+                assert by != demand.id
+                ends = [slot.free_at for slot in lying if (slot.demand, slot.machine) == (by, on)]
+                starts = [slot.setup_start for slot in lying if (slot.demand, slot.machine) == (by, on)]
+                assert any(end >= until for end in ends)  # type: ignore[operator]  # minutes
+                assert any(start < until for start in starts)  # type: ignore[operator]  # minutes
+            elif reason.code in ("faulty", "blocked"):
+                assert any((m, ref) == (on, by) and begin < until <= end for m, ref, begin, end in blocks)  # type: ignore[operator]  # minutes
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_what_is_said_of_another_machine_is_what_insertion_there_gives(seed: int) -> None:
+    problem = lab(seed, machines=5, jobs=20, gangs=0, fixed=3, days=7)
+    plan = solve(problem)
+    for demand in (d for d in problem.demands if d.id in plan.slots):
+        for index in demand.needs[0].eligible:
+            reason = why_not_machine(problem, plan, demand, index)
+            there = insert(
+                problem, replace(demand, needs=(Need(eligible=(index,)),)), plan.without(demand.id)
+            )
+            if reason.code == "here":
+                assert plan.slots[demand.id][0].machine == index
+            elif isinstance(there, Insertion):
+                assert reason.facts["ready_at"] == there.ready_at
+                assert (reason.code == "earlier_there") is (there.ready_at < plan.ready_at(demand.id))
+            else:
+                assert "ready_at" not in reason.facts
+
+
 # --- why not that machine
 
 

@@ -139,15 +139,16 @@ def test_a_smaller_group_need_not_wait_for_the_last_machine() -> None:
 
 
 def test_urgency_says_how_many_would_make_room() -> None:
-    first = job("first", run_min=300, due=3 * DAY)
-    later = job("later", run_min=300, due=900, weight=0.5)
-    problem = Problem(horizon_min=14 * DAY, machines=(machine(),), demands=(first, later))
-    plan = Plan(slots={"first": solve(replace(problem, demands=(first,))).slots["first"]})
-    later_slots = insert(problem, later, plan)
-    assert isinstance(later_slots, Insertion)
-    plan = plan.with_slots(later_slots.slots)
-    heavy = {help_.code: help_ for help_ in what_would_help(problem, plan, replace(later, weight=0.01))}
-    assert "higher_priority" not in heavy or heavy["higher_priority"].facts["count"] == 1
+    """Both are wanted today and one has to wait: as alike as they are, nobody moves; as urgent, it is worth it."""
+    first, second = job("first", run_min=300, due=900), job("second", run_min=300, due=900)
+    problem = Problem(horizon_min=14 * DAY, machines=(machine(),), demands=(first, second))
+    plan = solve(problem)
+    assert plan.ready_at("first") == 850
+    found = {each.code: each for each in what_would_help(problem, plan, second)}
+    urgent = found["higher_priority"]
+    assert (urgent.ready_at, urgent.facts["count"]) == (850, 1)
+    already = what_would_help(problem, plan, second, scope=Scope(heavier=1.0))
+    assert "higher_priority" not in {each.code for each in already}
 
 
 def test_the_most_gain_for_what_it_asks_of_people_comes_first() -> None:
