@@ -13,7 +13,7 @@ from datetime import timedelta
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import NotFound
 from fablab.claims import calendar
-from fablab.claims.models import Claim, ClaimState
+from fablab.claims.models import Claim, ClaimKind, ClaimState
 from scheduler import explain as mathematics
 from scheduler.greedy import Board
 from scheduler.plan import Unplaced
@@ -28,10 +28,13 @@ Knows = Callable[[int | None], bool]
 
 def explain(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0, knows: Knows | None = None) -> Told:
     """Reasons as `claim.reasons` has them, about here, not_earlier, not_there and would_help; for a claim without a
-    place about unplaced and nearest. What is written on it, where a run stands on it or it is over.
+    place about unplaced and nearest. What is written on it, where a run stands on it or it is over, and for what a
+    person put where it is: a reservation is there because somebody wanted that hour.
 
     `weight_g`: only spools that have as much left are suggested. `knows`: whose claims may be named; nobody's if None.
     """
+    if claim.kind is not ClaimKind.JOB:
+        return list(claim.reasons)
     standing = stand(uow, lead=timedelta())
     slots = _slots_of(standing, claim)
     is_open = claim.state is ClaimState.OPEN
@@ -45,8 +48,18 @@ def explain(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0, knows: Know
     if slots:
         ready_at = max(slot.free_at for slot in slots)
         said = placed(sight, board, demand, slots, _whose(uow, knows))
+        if claim.id not in standing.plan.slots:
+            said = [_kept(each) for each in said]
         return said + would_help(sight, board, demand, ready_at, claim, shelf)
     return _without_place(standing, board, demand, claim, shelf)
+
+
+def _kept(said: dict[str, object]) -> dict[str, object]:
+    """Of a place that the plan leaves alone (it starts soon, or a person chose it): better ones are not followed."""
+    facts = said["facts"]
+    if said["code"] not in ("fits_now", "earlier_there", "could_be_earlier") or not isinstance(facts, dict):
+        return said
+    return {**said, "facts": {**facts, "kept": True}}
 
 
 def _without_place(standing: Standing, board: Board, demand: Demand, claim: Claim, shelf: Shelf) -> Told:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fablab.claims import calendar
 from fablab.claims.jobs.use import Wishes
-from fablab.claims.models import Claim, ClaimState
+from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
 from fablab.places.models import Machine, Spool
 from scheduler import planner
 from scheduler.helps import LEAST_GAIN_MIN
@@ -127,3 +127,34 @@ def test_an_explanation_writes_nothing(lab: Lab) -> None:
         after = uow.session.get(Claim, job_id)
         assert after is not None
         assert (after.version, after.reasons) == (version, reasons)
+
+
+def test_a_place_that_is_settled_is_not_said_to_be_left_for_a_better_one(lab: Lab) -> None:
+    job_id = submitted(lab, analysed(duration_s=3600))
+    with lab.database.begin() as uow:
+        claim = calendar.claim(uow, job_id)
+        (place,) = calendar.current(claim)
+        later = timedelta(hours=3)
+        moved = calendar.Place(
+            resource_id=place.resource_id,
+            start_at=place.start_at + later,
+            run_start_at=place.run_start_at + later,
+            run_end_at=place.run_end_at + later,
+            end_at=place.end_at + later,
+            need_id=place.need_id,
+        )
+        calendar.release(uow, claim, "replan")
+        calendar.hold(uow, claim, [moved], AllocationState.FIRM)
+    assert about(explained(lab, job_id), "here")["fits_now"]["kept"]
+    with lab.database.begin() as uow:
+        calendar.settle(uow, calendar.claim(uow, job_id), AllocationState.TENTATIVE)
+    assert "kept" not in about(explained(lab, job_id), "here")["fits_now"]
+
+
+def test_what_a_person_put_there_is_not_explained_by_the_plan(lab: Lab) -> None:
+    job_id = submitted(lab, analysed(duration_s=3600))
+    with lab.database.begin() as uow:
+        calendar.claim(uow, job_id).kind = ClaimKind.RESERVATION
+    with lab.database.read() as uow:
+        claim = calendar.claim(uow, job_id)
+        assert planner.explain(uow, claim) == claim.reasons

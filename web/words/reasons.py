@@ -58,13 +58,15 @@ REASONS: dict[str, str | Counted] = {
         "“%(title)s” (%(who)s) follows on %(machine)s: it needs another spool, and time to change it."
     ),
     "waits_for_others": _("%(machine)s waits for the other machines."),
-    "could_be_earlier": _("%(machine)s has become free earlier: the plan will follow."),
+    "could_be_earlier": _("%(machine)s has become free earlier: it is moved there if that pays."),
+    "could_be_earlier:kept": _("%(machine)s has become free earlier, but its place is settled."),
     "too_few_eligible": _("It takes %(wanted)s machines, and only %(eligible)s can do it."),
     "never_together": _("The machines are never free at the same time."),
     "here": _("It is made on %(machine)s."),
     "not_eligible": _("%(machine)s cannot make it: %(reason)s"),
     "no_such_machine": _("This machine is not in the plan."),
     "earlier_there": _("%(machine)s could now have it ready %(ready_at)s: it is moved there if that pays."),
+    "earlier_there:kept": _("%(machine)s could now have it ready %(ready_at)s, but its place is settled."),
     "as_good_there": _("It would be ready at the same time."),
     "later_there": _("It would be ready only %(ready_at)s."),
     "not_there:faulty": _("%(machine)s is out of service."),
@@ -75,6 +77,7 @@ REASONS: dict[str, str | Counted] = {
     ),
     "smaller_group": _("With only %(quantity)s machines it could start %(start)s."),
     "if_others_moved": _("If others gave way it could be ready %(ready_at)s on %(machine)s: ask the staff."),
+    "fits_now:kept": _("By now it could be ready %(ready_at)s on %(machine)s, but its place is settled."),
     "here:fits_now": _(
         "By now it could be ready %(ready_at)s on %(machine)s: it is moved there if that pays."
     ),
