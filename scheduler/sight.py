@@ -168,7 +168,13 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
         problem=Problem(
             horizon_min=HORIZON // MINUTE,
             machines=tuple(
-                _machine(number, row, *hours[row.id if row.id in own else None], worn.get(row.id, 0))
+                _machine(
+                    number,
+                    row,
+                    *hours[row.id if row.id in own else None],
+                    is_out=is_out_for_good(uow, row),
+                    worn_min=worn.get(row.id, 0),
+                )
                 for number, row in enumerate(rows)
             ),
             fixed=tuple(fixed),
@@ -188,6 +194,13 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
     )
 
 
+def is_out_for_good(uow: UnitOfWork, row: Resource) -> bool:
+    """Out of service, and no outage in the calendar says until when."""
+    if row.machine is None or row.machine.gate is not MachineGate.OUT_OF_SERVICE:
+        return False
+    return not calendar.outages(uow, row.id)
+
+
 def family_of(claim: Claim | Held) -> Family | None:
     """What the run leaves loaded. A colour that was left open matches no other: it counts as one of its own."""
     if claim.material_id is None:
@@ -205,12 +218,17 @@ def colour_number(colour: str | None) -> int:
 
 
 def _machine(
-    number: int, row: Resource, staffed: tuple[Piece, ...], open_: tuple[Piece, ...], worn_min: int
+    number: int,
+    row: Resource,
+    staffed: tuple[Piece, ...],
+    open_: tuple[Piece, ...],
+    *,
+    is_out: bool,
+    worn_min: int,
 ) -> Machine:
     machine = row.machine
     if machine is None:
         return Machine(index=number, staffed=staffed, open=open_)
-    out = machine.gate is MachineGate.OUT_OF_SERVICE
     loaded = None
     if machine.spool is not None:
         loaded = Family(
@@ -222,7 +240,7 @@ def _machine(
         index=number,
         staffed=staffed,
         open=open_,
-        blocked=(Block(start=0, end=HORIZON // MINUTE),) if out else (),
+        blocked=(Block(start=0, end=HORIZON // MINUTE),) if is_out else (),
         unattended_max_min=machine.unattended_max_s // 60 if machine.unattended else 0,
         loads=SetupRule() if row.technology is Technology.FDM else None,
         loaded=loaded,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, NotFound
@@ -17,6 +18,7 @@ from fablab.claims.models import (
     AllocationState,
     CalendarVersion,
     Claim,
+    ClaimKind,
     ClaimState,
 )
 from fablab.places.models import Resource
@@ -55,7 +57,10 @@ def expect(uow: UnitOfWork, seen: int, claims: Collection[str] = ()) -> None:
     """
     take_turn(uow)
     uow.session.execute(
-        select(Allocation.id).where(Allocation.claim_id.in_(list(claims))).order_by(Allocation.id).with_for_update()
+        select(Allocation.id)
+        .where(Allocation.claim_id.in_(list(claims)))
+        .order_by(Allocation.id)
+        .with_for_update()
     )
     now = uow.session.scalars(select(CalendarVersion.version).with_for_update()).one()
     if now != seen:
@@ -164,11 +169,29 @@ def is_free(uow: UnitOfWork, resource_id: int, start: datetime, end: datetime) -
 def between(
     uow: UnitOfWork, start: datetime, end: datetime, resource_ids: Sequence[int] = ()
 ) -> list[Allocation]:
-    """Allocations that touch [start, end), by resource and start."""
-    query = select(Allocation).where(Allocation.start_at < end, Allocation.end_at > start)
+    """Allocations that touch [start, end), by resource and start, each with its claim: in a fixed number of queries."""
+    touches = (Allocation.start_at < end, Allocation.end_at > start)
+    claims = selectinload(Allocation.claim).selectinload(Claim.allocations)
+    query = select(Allocation).options(claims).where(*touches)
     if resource_ids:
         query = query.where(Allocation.resource_id.in_(resource_ids))
     return list(uow.session.scalars(query.order_by(Allocation.resource_id, Allocation.start_at)).unique())
+
+
+def outages(uow: UnitOfWork, resource_id: int) -> list[Claim]:
+    """Those that this resource is out of use for at this moment: begun, with an end to come."""
+    query = (
+        select(Claim)
+        .join(Claim.allocations)
+        .where(
+            Claim.kind == ClaimKind.OUTAGE,
+            Claim.state == ClaimState.HELD,
+            Claim.release_at <= uow.now,
+            Allocation.resource_id == resource_id,
+            Allocation.end_at > uow.now,
+        )
+    )
+    return list(uow.session.scalars(query.order_by(Claim.id)).unique())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from scheduler.planner.disrupt import refresh
 from scheduler.planner.now import place_now
 from scheduler.planner.offers import Displacement, Offer, options
 from scheduler.planner.promise import Promise, insert, preview
+from scheduler.planner.service import give_back, take_out
 from scheduler.planner.upkeep import END_DRIFT, LATE_START, TELL_FROM
 from scheduler.planner.why import explain
 
@@ -19,9 +20,11 @@ __all__ = [
     "Offer",
     "Promise",
     "explain",
+    "give_back",
     "insert",
     "options",
     "place_now",
     "preview",
     "refresh",
+    "take_out",
 ]

@@ -20,7 +20,6 @@ from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
 from fablab.places import house
-from fablab.places.models import MachineGate
 from scheduler.board import Board, insertion_of
 from scheduler.check import violations
 from scheduler.plan import Plan
@@ -31,7 +30,7 @@ from scheduler.planner.standing import FREEZE, demand_of, place_of, slots_of
 from scheduler.planner.upkeep import LATE_START, follow_runs, tell_if_moved, waiting_jobs
 from scheduler.problem import Demand, Problem, Slot
 from scheduler.repair import Repaired, repair
-from scheduler.sight import Sight, look
+from scheduler.sight import Sight, is_out_for_good, look
 
 Places = Mapping[str, list[calendar.Place]]
 
@@ -91,7 +90,7 @@ def promises(sight: Sight, rows: Mapping[str, Claim]) -> dict[str, int]:
 
 def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> _Scene | None:
     """None where nobody is in trouble."""
-    out = _out_of_service(uow)
+    out = _out_for_good(uow)
     held = [row for row in _held_jobs(uow) if row.id not in but]
     missed = {row.id for row in held if _starts(row) < uow.now - LATE_START}
     fled = {row.id for row in held if any(place.resource_id in out for place in calendar.current(row))}
@@ -181,12 +180,8 @@ def _is_settled(uow: UnitOfWork, row: Claim) -> bool:
     return firm or any(place.start_at < uow.now + FREEZE for place in now)
 
 
-def _out_of_service(uow: UnitOfWork) -> frozenset[int]:
-    return frozenset(
-        row.id
-        for row in house.machines(uow)
-        if row.machine is not None and row.machine.gate is MachineGate.OUT_OF_SERVICE
-    )
+def _out_for_good(uow: UnitOfWork) -> frozenset[int]:
+    return frozenset(row.id for row in house.machines(uow) if is_out_for_good(uow, row))
 
 
 # --- what becomes of it

@@ -15,7 +15,16 @@ from fablab.places.models import Closure
 from scheduler import planner
 from scheduler.planner.upkeep import MOVED
 from tests.lab import OVERLAPS, TUESDAY, Lab, analysed, breaches, counted, submitted
-from tests.scheduler.test_planner import HOUR, MINUTE, allocation_of, claim_of, only_mk3, refresh, run_on
+from tests.scheduler.test_planner import (
+    HOUR,
+    MINUTE,
+    allocation_of,
+    claim_of,
+    only_mk3,
+    refresh,
+    reserve,
+    run_on,
+)
 
 Seen = dict[str, tuple[int, datetime, datetime | None]]
 
@@ -197,3 +206,64 @@ def test_a_start_that_was_missed_keeps_its_turn_on_the_only_machine(any_lab: Lab
     assert starts == sorted(starts)
     told_are_those_who_moved(any_lab, before)
     sound(any_lab)
+
+
+# --- a machine that is expected back
+
+
+def take_out(lab: Lab, hours: float) -> None:
+    with lab.database.begin(lab.staff) as uow:
+        planner.take_out(uow, lab.resources["mk3"], "belt", until=uow.now + timedelta(hours=hours))
+
+
+def test_jobs_wait_behind_an_outage_whose_end_is_known(any_lab: Lab) -> None:
+    only_mk3(any_lab)
+    ids = [submitted(any_lab, analysed(duration_s=1800)) for _ in range(6)]
+    before = seen(any_lab, *ids)
+    back_at = any_lab.clock.now() + timedelta(hours=2)
+    in_the_way = [job_id for job_id in ids if before[job_id][1] < back_at]
+    take_out(any_lab, 2)
+    assert 0 < len(in_the_way) < len(ids)
+    for job_id in ids:
+        assert claim_of(any_lab, job_id).state is ClaimState.HELD
+        assert allocation_of(any_lab, job_id).start_at >= back_at
+    told_are_those_who_moved(any_lab, before)
+    sound(any_lab)
+    assert refresh(any_lab) == 0
+
+
+def test_an_outage_lasts_around_what_is_a_persons_own(lab: Lab) -> None:
+    own = reserve(lab, TUESDAY + HOUR, TUESDAY + 2 * HOUR, "mk3")
+    take_out(lab, 3)
+    take_out(lab, 4)  # a new word
+    assert claim_of(lab, own).state is ClaimState.HELD
+    with lab.database.read() as uow:
+        (outage,) = calendar.outages(uow, lab.resources["mk3"])
+        assert [(place.start_at, place.end_at) for place in outage.allocations] == [
+            (TUESDAY, TUESDAY + HOUR),
+            (TUESDAY + 2 * HOUR, TUESDAY + 4 * HOUR),
+        ]
+
+
+def test_a_machine_that_is_not_back_in_time_is_out_until_it_is(lab: Lab) -> None:
+    only_mk3(lab)
+    job_id = submitted(lab)
+    take_out(lab, 2)
+    assert claim_of(lab, job_id).state is ClaimState.HELD
+    lab.clock.advance(hours=2)
+    refresh(lab)
+    assert claim_of(lab, job_id).state is ClaimState.OPEN
+    with lab.database.begin(lab.staff) as uow:
+        planner.give_back(uow, lab.resources["mk3"])
+    refresh(lab)
+    assert claim_of(lab, job_id).state is ClaimState.HELD
+
+
+def test_a_machine_that_is_back_early_can_be_used_at_once(any_lab: Lab) -> None:
+    only_mk3(any_lab)
+    take_out(any_lab, 5)
+    any_lab.clock.advance(hours=1)
+    with any_lab.database.begin(any_lab.staff) as uow:
+        planner.give_back(uow, any_lab.resources["mk3"])
+    job_id = submitted(any_lab)
+    assert allocation_of(any_lab, job_id).start_at == any_lab.clock.now()
