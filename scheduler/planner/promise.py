@@ -39,7 +39,7 @@ def insert(uow: UnitOfWork, claim: Claim) -> Promise | None:
 
 def preview(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0) -> Promise | None:
     """What `insert` would promise a claim that is not in the database yet, and what would help it; nothing is written."""
-    sight = look(uow)
+    sight = look(uow, without=(claim.id,))
     demand, board = sight.demand(claim), Board(sight.problem)
     found = board.insert(demand)
     claim.reasons = reasons_for(sight, demand, found, board)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from fablab.claims import calendar
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
@@ -94,18 +96,28 @@ def test_a_job_without_a_place_is_told_what_would_work(lab: Lab) -> None:
         assert calendar.claim(uow, job_id).state is ClaimState.OPEN
 
 
-def test_a_machine_that_takes_a_certification_is_suggested_and_one_that_is_too_small_is_not(lab: Lab) -> None:
-    job_id = submitted(lab, analysed(duration_s=9 * 3600))
+@pytest.mark.parametrize(
+    ("bar", "is_suggested"), [("certification.missing", True), ("admission.too_high", False)]
+)
+def test_a_barred_machine_is_suggested_only_where_somebody_can_do_something(
+    lab: Lab, bar: str, is_suggested: bool
+) -> None:
+    first = submitted(lab, analysed(duration_s=3 * 3600))
+    mine = submitted(lab, analysed(duration_s=3 * 3600))
     with lab.database.begin() as uow:
-        claim = calendar.claim(uow, job_id)
+        (place,) = calendar.current(calendar.claim(uow, first))
+        claim = calendar.claim(uow, mine)
         (need,) = claim.needs
-        held = next(place.resource_id for place in calendar.current(claim))
-        other = next(i for i in need.eligible if i != held)
-        need.eligible = [held]
-        need.barred = {str(other): "certification.missing"}
-    with lab.database.begin() as uow:
-        free = about(explained(lab, job_id), "not_there")["not_eligible"]
-        assert free["reason"] == "certification.missing"
+        other = next(i for i in need.eligible if i != place.resource_id)
+        calendar.release(uow, claim, "replan")
+        need.eligible, need.barred = [place.resource_id], {str(other): bar}
+        planner.insert(uow, claim)
+    said = explained(lab, mine)
+    assert about(said, "not_there")["not_eligible"]["reason"] == bar
+    found = about(said, "would_help").get("other_machine")
+    assert (found is not None) is is_suggested
+    if found:
+        assert lab.resources[found["machine"]] == other
 
 
 def test_what_is_over_keeps_what_was_written_on_it(lab: Lab) -> None:

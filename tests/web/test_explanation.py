@@ -112,6 +112,12 @@ def test_a_draft_has_options_with_its_wishes(desk: Browser, lab: Lab) -> None:
     assert desk.get(f"/api/jobs/{draft}/options?material=nonsense").status_code in (400, 422)
 
 
+def test_the_offer_of_a_job_that_is_planned_already_counts_it_as_gone(desk: Browser, lab: Lab) -> None:
+    mine = crowd(lab)
+    desk.sign_in("maker")
+    assert desk.get(f"/drafts/{mine}/quote").status_code == 200
+
+
 def test_a_drafts_page_shows_other_places_it_could_have(desk: Browser, lab: Lab) -> None:
     crowd(lab)
     draft = drafted(lab, analysed(duration_s=HOURS))
