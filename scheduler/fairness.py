@@ -1,10 +1,11 @@
 """Who is owed machine time: shares used against shares due, and what that makes of a claim's weight.
 
-`weight = priority x fairness x ageing`. Fairness compares the hours that an audience has used and holds with its
+`weight = priority x fairness x ageing x urgency`. Fairness compares the hours that an audience has used and holds with its
 share due, and within it the hours of one project (or of a person's work without one) with an equal share; it is
 bounded, so it shifts turns and never shuts anybody out: nothing here is a cap. Ageing doubles with every two days
-of waiting. As it doubles for all alike, the order of two waiting claims never turns with time alone; and as
-everything else is bounded, nobody is overtaken by what came more than `OVERTAKEN_AT_MOST_DAYS` later.
+of waiting. As it doubles for all alike, the order of two waiting claims turns with time only where the day that one
+of them is wanted by comes near (`wish.urgency`); and as everything else is bounded, nobody is overtaken by what came
+more than `OVERTAKEN_AT_MOST_DAYS` later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import log2
 from types import MappingProxyType
+
+from scheduler.wish import MOST_URGENT, urgency
 
 LEAST, MOST = 0.25, 4.0
 DOUBLES_EVERY_DAYS = 2.0
@@ -25,7 +28,7 @@ CALM_H = 24.0
 PRIORITIES: Mapping[int, float] = MappingProxyType({-1: 0.5, 0: 1.0, 1: 3.0})
 
 OVERTAKEN_AT_MOST_DAYS = DOUBLES_EVERY_DAYS * log2(
-    max(PRIORITIES.values()) / min(PRIORITIES.values()) * MOST / LEAST
+    max(PRIORITIES.values()) / min(PRIORITIES.values()) * MOST / LEAST * (1.0 + MOST_URGENT)
 )
 
 
@@ -63,10 +66,11 @@ class Parts:
     priority: float = 1.0
     fairness: float = 1.0
     ageing: float = 1.0
+    urgency: float = 1.0
 
     @property
     def weight(self) -> float:
-        return self.priority * self.fairness * self.ageing
+        return self.priority * self.fairness * self.ageing * self.urgency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +135,21 @@ def ageing(waited_days: float) -> float:
     return float(2.0 ** (min(max(0.0, waited_days), OLDEST_DAYS) / DOUBLES_EVERY_DAYS))
 
 
-def weigh(fairness: Fairness, *, priority: int, audience: str, owner: str, waited_days: float) -> Parts:
+def weigh(
+    fairness: Fairness,
+    *,
+    priority: int,
+    audience: str,
+    owner: str,
+    waited_days: float,
+    slack_min: float | None = None,
+) -> Parts:
+    """`slack_min`: of `wish.slack_min`; None where no day was named."""
     return Parts(
         priority=PRIORITIES.get(priority, 1.0),
         fairness=fairness.factor(audience, owner),
         ageing=ageing(waited_days),
+        urgency=urgency(slack_min),
     )
 
 

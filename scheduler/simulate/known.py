@@ -8,37 +8,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp
 
 from scheduler.durations import Duration, Factors, FinishedRun, Key, learn
-from scheduler.fairness import Load, judge
+from scheduler.fairness import Fairness, Load, judge, weigh
 from scheduler.problem import Block, Demand, Machine, Need, Piece, Problem, Slot
 from scheduler.simulate.house import AUDIENCES, BENCH_SETUP_MIN, CLEAR_MIN, DAY
 from scheduler.simulate.luck import Job
 from scheduler.simulate.state import Post, Run
 from scheduler.simulate.world import World
+from scheduler.wish import Wish, slack_min
 
 HORIZON_MIN = 35 * DAY
 PLAN_AT = 0.60
 SHARE_DAYS = 28
 RUNS_KEPT = 3000
-WORKDAY_MIN = 8 * 60
 STILL_BROKEN_MIN = 4 * 60  # what should be mended by now and is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """`iterations` of one search. A day that people named is near when less than `near_min` worked minutes are left."""
+    """`iterations` of one search."""
 
     iterations: int = 6_000
     seed: int = 0
-    ageing: float = 0.1  # weight a worked day of waiting adds
-    near_min: int = 240
-    urgency: float = 10.0
-    early_min: int = 120  # a start may be brought forward by that much without being ready earlier
-    hands_price: float = (
-        20.0  # what a minute of set-up keeps others waiting when it is decided whom to take now
-    )
 
 
 class Known:
@@ -54,7 +46,9 @@ class Known:
         self._factors: Factors = learn(())
         self._finished: list[FinishedRun] = []
         self._used: deque[tuple[int, str, float]] = deque()
-        self._fair: dict[str, float] = {}
+        self._fair = Fairness()
+        self._wishes: dict[str, Wish] = {}  # of this minute
+        self._wishes_at = -1
         self._from_day = -1
         self._window: tuple[tuple[Piece, ...], tuple[Piece, ...]] = ((), ())
 
@@ -66,6 +60,7 @@ class Known:
         self._finished.append(FinishedRun(key=key, estimate_s=run.job.estimate_min * 60, actual_s=took_s))
 
     def learn_again(self, now: int) -> None:
+        self._wishes_at = -1
         self._factors = learn(self._finished[-RUNS_KEPT:])
         self._fair = self._fairness(now)
 
@@ -78,33 +73,44 @@ class Known:
         )
 
     def demand(self, job: Job, now: int) -> Demand:
-        due, weight = self.wish(job, now)
+        wish = self.wish(job, now)
         eligible = tuple(m for m in job.eligible if self.barred.get((job.id, m), 0) <= now)
         return Demand(
             id=job.id,
             needs=(Need(eligible=eligible or job.eligible),),
             duration_min={m: self.duration(job, m).quantile_min(PLAN_AT) for m in job.eligible},
             release=now,
-            due=due,
-            weight=weight,
+            due=wish.due,
+            weight=wish.weight,
             setup_min=0 if job.technology == "fdm" else BENCH_SETUP_MIN,
             clear_min=CLEAR_MIN,
             family=job.family,
         )
 
-    def wish(self, job: Job, now: int) -> tuple[int, float]:
-        """Due and weight as the plan sees them at this minute.
+    def wish(self, job: Job, now: int) -> Wish:
+        """As the plan counts it at this minute."""
+        if self._wishes_at != now:
+            self._wishes_at = now
+            self._wishes.clear()
+        found = self._wishes.get(job.id)
+        if found is None:
+            found = self._wishes[job.id] = self._wish(job, now)
+        return found
 
-        While the day people named is far, or none was named, what counts is the wait: due is when the wish came, and an
-        old wish weighs more. Once the day comes near, it alone counts, and heavily.
-        """
-        tuning, worked = self.tuning, self.house.worked
-        weight = 1.0 + tuning.ageing * (worked(now) - worked(job.arrives)) / WORKDAY_MIN
-        weight *= self._fair.get(job.audience, 1.0)
+    def _wish(self, job: Job, now: int) -> Wish:
+        slack = None
         if job.due is not None:
-            slack_min = worked(job.due) - worked(now) - min(job.estimate_min, WORKDAY_MIN)
-            weight += tuning.urgency * exp(-max(0.0, slack_min) / tuning.near_min)
-        return job.arrives, weight
+            slack = slack_min(self.house.worked(job.due) - self.house.worked(now), job.estimate_min)
+        waited_days = (now - job.arrives) / DAY
+        parts = weigh(
+            self._fair,
+            priority=0,
+            audience=job.audience,
+            owner=job.audience,
+            waited_days=waited_days,
+            slack_min=slack,
+        )
+        return Wish(due=job.arrives, weight=parts.weight)
 
     def problem(self, now: int, *, whole: bool = True) -> Problem:
         """Everything that is known at this minute; what has to wait may not begin before it."""
@@ -170,7 +176,7 @@ class Known:
         left = self.duration(run.job, run.machine).remaining(elapsed_s).quantile_min(PLAN_AT)
         return max(now, run.start) + left
 
-    def _fairness(self, now: int) -> dict[str, float]:
+    def _fairness(self, now: int) -> Fairness:
         """By audience: hours used in 28 days, and asked for by those who wait, beside its share of the members."""
         while self._used and self._used[0][0] < now - SHARE_DAYS * DAY:
             self._used.popleft()
@@ -181,8 +187,7 @@ class Known:
         for job in self.waiting.values():
             waiting[job.audience] += 1
         loads = [Load(audience=a, owner=a, used_h=used[a], waiting=waiting[a]) for a in AUDIENCES]
-        standing = judge(loads, {name: float(percent) for name, (percent, _) in AUDIENCES.items()})
-        return {name: standing.factor(name, name) for name in AUDIENCES}
+        return judge(loads, {name: float(percent) for name, (percent, _) in AUDIENCES.items()})
 
 
 def _kept(name: str, machine: int, start: int, end: int) -> Slot:

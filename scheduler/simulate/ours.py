@@ -14,17 +14,17 @@ from scheduler.greedy import Board, Insertion, replan
 from scheduler.odds import Odds, Outlook, learn_odds, outlook
 from scheduler.plan import Plan
 from scheduler.problem import Demand, Need, Piece, Presence, Problem, Slot
+from scheduler.pull import RANK_MIN, Begun, Planned, pull, worth
 from scheduler.search import search
 from scheduler.simulate.house import CLEAR_MIN, DAY, WALK_MIN
-from scheduler.simulate.known import HORIZON_MIN, PLAN_AT, WORKDAY_MIN, Known, Tuning
+from scheduler.simulate.known import HORIZON_MIN, PLAN_AT, Known, Tuning
 from scheduler.simulate.luck import SESSION_AROUND_MIN, SESSION_MIN, SESSION_PRINTERS, Job, Session, Visit
 from scheduler.simulate.state import Post, Run
 from scheduler.simulate.world import World
+from scheduler.wish import WORKDAY_MIN
 
 FREEZE_MIN = 120
 LATE_MIN = 3
-GAIN_MIN = 15
-RANK_MIN = 30
 PROMISES_KEPT = 500
 PROMISED = {"p10": 0.10, "p80": 0.80, "p90": 0.90}
 TELL_FROM_MIN = 15
@@ -286,57 +286,65 @@ class Ours:
     # -- what the operator is told to start ---------------------------------------------------------------------
 
     def pick(self, post: Post, now: int) -> Job | None:
-        """The machine's next; or, where that cannot be or is not yet to be begun, whoever gains most by being taken now."""
-        mine = sorted(
-            (s[0] for s in self._slots.values() if s[0].machine == post.number), key=lambda s: s.setup_start
+        """As `scheduler.pull` says; what cannot begin any more makes way."""
+        mine = [self._planned(job, now) for job in self._next_on(post.number)]
+        waiting = (
+            self._planned(job, now) for job in self._known.waiting.values() if post.number in job.eligible
         )
-        if mine and self._may_start(post, self._jobs[mine[0].demand], mine[0], now):
-            return self._jobs[mine[0].demand]
-        best, gained = None, float(GAIN_MIN)
-        for name, job in self._known.waiting.items():
-            if post.number in job.eligible and (not mine or name != mine[0].demand):
-                gain = self._gain(post, job, mine, now)
-                if gain > gained:
-                    best, gained = job, gain
-        return best
 
-    def _gain(self, post: Post, job: Job, mine: list[Slot], now: int) -> float:
-        """Minutes that people together would get their parts earlier if this job were begun here at once."""
-        ready = self._ready_if_now(post, job, now)
-        if ready is None:
-            return 0.0
+        def at_once(planned: Planned) -> Begun | None:
+            job = self._jobs[planned.name]
+            ready = self._ready_if_now(post, job, now)
+            return None if ready is None else Begun(ready=ready, setup_min=self._setup_min(post, job))
+
+        if mine and mine[0].setup_start <= now and at_once(mine[0]) is None:
+            self._make_way(post, mine[0].name)
+        name = pull(now, mine, waiting, at_once)
+        return None if name is None else self._jobs[name]
+
+    def _next_on(self, machine: int) -> list[Job]:
+        slots = sorted(
+            (s[0] for s in self._slots.values() if s[0].machine == machine), key=lambda s: s.setup_start
+        )
+        return [self._jobs[slot.demand] for slot in slots]
+
+    def _planned(self, job: Job, now: int) -> Planned:
         slots = self._slots.get(job.id)
-        before = slots[0].free_at if slots else now + HORIZON_MIN
-        behind = [slot for slot in mine if slot.demand != job.id]
-        delay = max(0, ready - behind[0].setup_start) if behind else 0
-        gain = self._cost(job, before, now) - self._cost(job, ready, now)
-        for slot in behind if delay and gain > GAIN_MIN else ():
-            other = self._jobs[slot.demand]
-            gain -= self._cost(other, slot.free_at + delay, now) - self._cost(other, slot.free_at, now)
-        setup_min = self.house.benches[post.number].setup_min(post.loaded, job.family)
-        return gain - self._tuning.hands_price * setup_min
+        far = now + HORIZON_MIN
+        return Planned(
+            name=job.id,
+            wish=self._known.wish(job, now),
+            setup_start=slots[0].setup_start if slots else far,
+            ready=slots[0].free_at if slots else far,
+        )
 
-    def _cost(self, job: Job, ready: int, now: int) -> float:
-        due, weight = self._known.wish(job, now)
-        return weight * max(0, ready - due)
+    def _make_way(self, post: Post, name: str) -> None:
+        date = self.world.next_hold(post.number)
+        if date < self._slots[name][0].run_end + DAY // 2:
+            self._known.barred[name, post.number] = date
+        self._touched.add(post.number)
 
     def rank(self, post: Post, job: Job | None, hands_min: int, now: int) -> float:
-        """What a minute of hands is worth here: what half an hour of delay would cost, per minute the task takes."""
-        cost = 0.0
-        if post.dirty is not None and post.dirty_good:
-            cost += self._known.wish(post.dirty, now)[1] * RANK_MIN
-        if job is not None:
-            soon = self._ready_if_now(post, job, now) or now
-            later = self._ready_if_now(post, job, now + RANK_MIN) or soon + WORKDAY_MIN
-            cost += self._cost(job, later, now) - self._cost(job, soon, now)
-            behind = sum(s[0].machine == post.number for s in self._slots.values())
-            cost += min(RANK_MIN, later - soon) * min(behind, 4)
-        return -cost / hands_min
+        """What is worth most is done first."""
+        part = self._known.wish(post.dirty, now) if post.dirty is not None and post.dirty_good else None
+        if job is None:
+            return -worth(hands_min, part=part)
+        soon = self._ready_if_now(post, job, now) or now
+        return -worth(
+            hands_min,
+            part=part,
+            job=self._known.wish(job, now),
+            soon=soon,
+            later=self._ready_if_now(post, job, now + RANK_MIN) or soon + WORKDAY_MIN,
+            behind=sum(s[0].machine == post.number for s in self._slots.values()),
+        )
+
+    def _setup_min(self, post: Post, job: Job) -> int:
+        return self.house.benches[post.number].setup_min(post.loaded, job.family)
 
     def _ready_if_now(self, post: Post, job: Job, now: int) -> int | None:
         """None where a rule of the machine or somebody with a date is in the way."""
-        bench = self.house.benches[post.number]
-        start = now + WALK_MIN + bench.setup_min(post.loaded, job.family) + (CLEAR_MIN if post.dirty else 0)
+        start = now + WALK_MIN + self._setup_min(post, job) + (CLEAR_MIN if post.dirty else 0)
         duration = self._known.duration(job, post.number)
         run_min = duration.quantile_min(PLAN_AT)
         if not self.house.may_run(post.number, start, run_min):
@@ -344,14 +352,3 @@ class Ours:
         if start + duration.quantile_min(0.90) + CLEAR_MIN > self.world.next_hold(post.number):
             return None
         return self.house.cleared_at(start + run_min)
-
-    def _may_start(self, post: Post, job: Job, slot: Slot, now: int) -> bool:
-        ready = self._ready_if_now(post, job, now)
-        if ready is not None:
-            return slot.setup_start <= now + self._tuning.early_min or ready < slot.free_at
-        if slot.setup_start <= now:  # what cannot begin any more makes way
-            date = self.world.next_hold(post.number)
-            if date < slot.run_end + DAY // 2:
-                self._known.barred[job.id, post.number] = date
-            self._touched.add(post.number)
-        return False
