@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from sqlalchemy import event
 
 from fablab.device import Capability, DeviceState, Identity, LinkLost, LinkState, Safety, Status
-from tests.lab import GEAR, TAG, Lab
+from tests.lab import GEAR, TAG, Lab, counted
 from tests.web.site import HOST, Site, make_app
 
 
@@ -189,6 +189,18 @@ def test_a_machine_goes_out_of_service_and_comes_back_uncleared(site: Site) -> N
     assert site.client.post(f"{address}/back").json()["gate"] == "awaiting_clear"
     assert site.client.post(f"{address}/clear").json()["gate"] == "clear"
     assert site.client.post(f"{address}/back").status_code == 409
+
+
+def test_a_machine_that_is_expected_back_has_an_outage_until_then(site: Site) -> None:
+    site.sign_in("staff")
+    address = f"/api/machines/{site.lab.resources['mk3']}"
+    until = (site.lab.clock.now() + timedelta(hours=5)).isoformat()
+    assert site.client.post(f"{address}/out-of-service", json={"until": until}).status_code == 200
+    assert counted(site.lab, "SELECT count(*) FROM claims WHERE kind = 'outage' AND state = 'held'") == 1
+    late = site.client.post(f"{address}/out-of-service", json={"until": "2020-01-01T00:00:00Z"})
+    assert (late.status_code, late.json()["field"]) == (400, "until")
+    site.client.post(f"{address}/back")
+    assert counted(site.lab, "SELECT count(*) FROM claims WHERE kind = 'outage' AND state = 'held'") == 0
 
 
 def test_a_machine_without_a_wire_cannot_be_stopped_from_here(site: Site) -> None:

@@ -22,18 +22,21 @@ from fablab.places.models import Resource
 from fablab.runs import attempts
 from fablab.runs.models import Run
 from scheduler.dispatch import Dispatcher
+from scheduler.planner import give_back, take_out
 from web import reads
-from web.api.answer import with_etag
+from web.api.answer import instant, with_etag
 from web.api.schema import MachineOut, NextOut, RunOut, SafetyOut, run_out, spool_out, status_out
 from web.floor import word_of
 from web.security import Access, Right
 from web.words import Words
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """`note`: why, for whoever comes next."""
+class OutIn(msgspec.Struct, frozen=True, kw_only=True):
+    """`note`: why, for whoever comes next. `until`: when it is expected back, ISO 8601 with zone; null: until somebody
+    says that it is."""
 
     note: str = ""
+    until: str | None = None
 
 
 class TapIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,11 +185,12 @@ async def tap_machine(
 )
 def lock_out_machine(
     machine_id: FromPath[int],
-    data: JSONBody[Note],
+    data: JSONBody[OutIn],
     floor: NamedDependency[Floor],
 ) -> MachineOut:
-    """Out of service: nothing starts on it, and what was planned there moves. A run goes on to its end."""
-    return floor.change(machine_id, lambda uow: _turn(uow, machine_id, "lock_out", data.note))
+    """Out of service: nothing starts on it, and what was planned there until then moves. A run goes on to its end."""
+    until = instant(data.until, "until")
+    return floor.change(machine_id, lambda uow: take_out(uow, machine_id, data.note.strip(), until=until))
 
 
 @post(
@@ -201,7 +205,7 @@ def give_back_machine(
     floor: NamedDependency[Floor],
 ) -> MachineOut:
     """Back in service; somebody still has to say that the bed is clear."""
-    return floor.change(machine_id, lambda uow: _turn(uow, machine_id, "give_back", ""))
+    return floor.change(machine_id, lambda uow: give_back(uow, machine_id))
 
 
 @post("/machines/{machine_id:int}/stop", access=Right.OPERATE, status_code=200, tags=["machines"])
@@ -241,10 +245,6 @@ async def cancel_run(
 ) -> RunOut:
     """Its owner or an operator; sent again and again until the machine has stopped."""
     return run_out(await floor.dispatcher.cancel(floor.actor, run_id), floor.words)
-
-
-def _turn(uow: UnitOfWork, machine_id: int, action: str, note: str) -> None:
-    house.turn_gate(uow, house.machine(uow, machine_id, lock=True), action, note.strip())
 
 
 DEPENDENCIES = {"floor": Provide(floor, sync_to_thread=False)}

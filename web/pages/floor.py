@@ -5,7 +5,6 @@ from __future__ import annotations
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from fablab.base.database import UnitOfWork
 from fablab.base.errors import NotFound
 from fablab.claims import calendar
 from fablab.device import Safety
@@ -13,6 +12,7 @@ from fablab.places import house
 from fablab.reports.floor import machines_now
 from fablab.reports.jobs import in_review
 from fablab.runs import attempts
+from scheduler import planner
 from web.pages import machines, show_floor
 from web.pages.jobs import job_live
 from web.pages.model import MachineCard
@@ -88,8 +88,7 @@ async def lock_out(request: AnyRequest, machine_id: FromPath[int]) -> Response[s
     desk = desk_of(request)
     reason = " ".join((await form_of(request)).get("reason", "").split())[:200]
     note = f"{reason} ({desk.signed_in.name})" if reason else desk.signed_in.name
-    await in_thread(desk.database.write, lambda uow: _turn(uow, machine_id, "lock_out", note), desk.actor)
-    await in_thread(desk.dispatcher.replan)
+    await in_thread(desk.database.write, lambda uow: planner.take_out(uow, machine_id, note), desk.actor)
     return await _answer(desk, machine_id)
 
 
@@ -97,12 +96,8 @@ async def lock_out(request: AnyRequest, machine_id: FromPath[int]) -> Response[s
 async def give_back(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
     """Back in service; somebody still has to say that the bed is clear."""
     desk = desk_of(request)
-    await in_thread(desk.database.write, lambda uow: _turn(uow, machine_id, "give_back", ""), desk.actor)
+    await in_thread(desk.database.write, lambda uow: planner.give_back(uow, machine_id), desk.actor)
     return await _answer(desk, machine_id)
-
-
-def _turn(uow: UnitOfWork, machine_id: int, action: str, note: str) -> None:
-    house.turn_gate(uow, house.machine(uow, machine_id, lock=True), action, note)
 
 
 @post("/machines/{machine_id:int}/stop", access=Right.OPERATE, include_in_schema=False)
