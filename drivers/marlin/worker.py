@@ -11,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from drivers.lines import Lines
 from drivers.marlin import words
 from drivers.marlin.handshake import greet
+from drivers.marlin.heaters import SafeStop, Then, blind, off
 from drivers.marlin.job import STATES, Job, Phase
 from drivers.marlin.limits import Habits, Limits
 from drivers.marlin.program import Kind, Program, Step, remaining_s
@@ -36,16 +36,6 @@ from fablab.device import (
 # Of what a machine says without being asked no more than this is kept, whatever floods in.
 LONGEST_FAULT = 400
 MOST_QUEUED = 64
-# One report may be the answer to an M105 that was on its way before the stop; two cannot be.
-COLD_REPORTS = 2
-
-
-@dataclass(slots=True)
-class _SafeStop:
-    answer: Future[Safety]
-    deadline: float
-    number: int = -1  # of the M105 that reads the targets back
-    cold: int = 0  # reports in a row with every target at 0
 
 
 class Worker(PortThread):
@@ -83,7 +73,7 @@ class Worker(PortThread):
         self._step: Step | None = None  # the program's next line, prepared while the firmware takes the last
         self._last_code = b""  # of the line that is in flight
         self._readback = -1  # number of the last M105 sent
-        self._safe_stop: _SafeStop | None = None
+        self._safe_stop: SafeStop | None = None
         self.maybe_hot = False
         self._rebooted = False
         self._says_busy = False
@@ -215,9 +205,9 @@ class Worker(PortThread):
         A program that does not end by itself has its heaters switched off first.
         """
         assert self.job is not None
-        off = self._off()
+        cold = off(self._heat)
         self._host.clear()
-        self._host.extend([b"M400", *off] if outcome is Outcome.DONE else [*off, b"M400"])
+        self._host.extend([b"M400", *cold] if outcome is Outcome.DONE else [*cold, b"M400"])
         self._host.extend(line.encode() for line in extra)
         self._host.append(b"M105")  # its answer carries temperatures: no other ok can be taken for it
         self._step = None
@@ -225,12 +215,6 @@ class Worker(PortThread):
             self.job.phase = Phase.ENDING
             self.job.planned = outcome
         self._tell()
-
-    def _off(self) -> list[bytes]:
-        tools = sorted(name for name in self._heat if name.startswith("tool") and name[4:].isdigit())
-        more = [b"M104 T%d S0" % int(name[4:]) for name in tools if name != "tool0"]
-        chamber = [b"M141 S0"] if "chamber" in self._heat else []
-        return [b"M104 S0", *more, b"M140 S0", *chamber, b"M107"]
 
     def _over(self, outcome: Outcome, detail: str) -> None:
         job = self.job
@@ -369,7 +353,7 @@ class Worker(PortThread):
         """Numbers from zero, who is there, and reports switched on. Raises DeviceTimeout or Misfit."""
         assert self._lines is not None
         if self._unsafe:
-            self._lines.write(self._blind())
+            self._lines.write(blind(self._heat))
         self.firmware = greet(self._lines, self._talk, self._limits, self._interrupted, self._port)
         self._talk.forget()
         self._resend_at, self._readback, self._tries = 0.0, -1, 0
@@ -380,7 +364,7 @@ class Worker(PortThread):
             self._host.append(b"M113 S2")
             self._says_busy = True
         if self._unsafe:
-            self._host.extend(self._off())
+            self._host.extend(off(self._heat))
             self._unsafe = False
         self._host.append(b"M105")
         return self.firmware
@@ -390,7 +374,7 @@ class Worker(PortThread):
         if self._urgent:
             self._urgent = False
             assert self._lines is not None
-            self._lines.write(self._blind())
+            self._lines.write(blind(self._heat))
         return self._closing
 
     # -- timers --------------------------------------------------------------------------------------------
@@ -500,34 +484,29 @@ class Worker(PortThread):
         """Heaters and fan off before anything else; the future knows what the machine then said."""
         if self._safe_stop is None:
             self._over(Outcome.CANCELLED, "stopped: the machine was made safe")
-            self._safe_stop = _SafeStop(promise(), time.monotonic() + self._limits.safe_s)
+            self._safe_stop = SafeStop(promise(), time.monotonic() + self._limits.safe_s)
             self.maybe_hot = True
             self._host.clear()
             self._resend_at = 0.0
             self._urgent = False
             self._cut_short()
             assert self._lines is not None
-            self._lines.write(self._blind())
+            self._lines.write(blind(self._heat))
             self._talk.forget()  # neither a lost ok nor a pending resend may hold these up
             self._write(self._talk.hello())
             self._send_off()
         return self._safe_stop.answer
 
-    def _blind(self) -> bytes:
-        """Heaters off at once: without numbers, so that no ok is waited for. A firmware takes such lines whatever
-        number it expects; one that answers nothing may still listen, and one that is busy finds them in its buffer."""
-        return b"".join(command + b"\n" for command in self._off())
-
     def _send_off(self) -> None:
-        self._host.extend([*self._off(), b"M105"])
+        self._host.extend([*off(self._heat), b"M105"])
 
-    def _read_back(self, stop: _SafeStop, degrees: dict[str, float]) -> None:
-        stop.cold = stop.cold + 1 if words.all_off(degrees) else 0
-        if stop.cold >= COLD_REPORTS:
+    def _read_back(self, stop: SafeStop, degrees: dict[str, float]) -> None:
+        then = stop.hear(degrees, time.monotonic(), spare_s=self._limits.tick_s)
+        if then is Then.CONFIRMED:
             self._settle_safe_stop(Safety.CONFIRMED)
-        elif stop.cold:
+        elif then is Then.ASK_AGAIN:
             self._host.append(b"M105")
-        elif time.monotonic() < stop.deadline - self._limits.tick_s:
+        elif then is Then.SEND_AGAIN:
             self._send_off()
 
     def _settle_safe_stop(self, safety: Safety) -> None:
