@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import NotFound
 from fablab.claims import calendar
@@ -20,7 +22,7 @@ from scheduler.plan import Unplaced
 from scheduler.planner.hints import MOST_HELPS, Shelf, named, scope_of, shelf_of, would_help
 from scheduler.planner.reasons import MOST_REASONS, Told, Whose, placed, told
 from scheduler.planner.standing import Standing, stand
-from scheduler.problem import Demand, Problem, Slot
+from scheduler.problem import Block, Demand, Problem, Slot
 
 #: Whether the viewer may know what a claim of this member is about.
 Knows = Callable[[int | None], bool]
@@ -43,7 +45,7 @@ def explain(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0, knows: Know
     sight, demand = standing.sight, _demand_of(standing, claim, slots)
     if any(slot.machine not in demand.duration_min for slot in slots):  # barred since it was placed there
         return list(claim.reasons)
-    board = _board(standing, claim.id)
+    board = Board(_others(uow, standing.problem, claim.id), standing.plan.without(claim.id))
     shelf = shelf_of(uow, claim, weight_g)
     if slots:
         ready_at = max(slot.free_at for slot in slots)
@@ -87,16 +89,26 @@ def _whose(uow: UnitOfWork, knows: Knows | None) -> Whose:
     return facts
 
 
-def _board(standing: Standing, claim_id: str) -> Board:
-    """All others as they lie."""
-    return Board(_others(standing.problem, claim_id), standing.plan.without(claim_id))
-
-
-def _others(problem: Problem, claim_id: str) -> Problem:
+def _others(uow: UnitOfWork, problem: Problem, claim_id: str) -> Problem:
+    """The problem without this claim. Outages are claims like all others; here they become blocks of their machine, so
+    that what is out of service is not called busy."""
+    query = select(Claim.id).where(Claim.kind == ClaimKind.OUTAGE, Claim.state == ClaimState.HELD)
+    outages = set(uow.session.scalars(query))
+    blocks: dict[int, list[Block]] = {}
+    for slot in problem.fixed:
+        if slot.demand in outages and slot.free_at > 0:
+            block = Block(start=max(0, slot.setup_start), end=slot.free_at, ref=slot.demand)
+            blocks.setdefault(slot.machine, []).append(block)
     return replace(
         problem,
+        machines=tuple(
+            replace(machine, blocked=(*machine.blocked, *blocks[machine.index]))
+            if machine.index in blocks
+            else machine
+            for machine in problem.machines
+        ),
         demands=tuple(demand for demand in problem.demands if demand.id != claim_id),
-        fixed=tuple(slot for slot in problem.fixed if slot.demand != claim_id),
+        fixed=tuple(slot for slot in problem.fixed if slot.demand not in outages | {claim_id}),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fablab.base.ids import new_id
 from fablab.claims import calendar
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
@@ -118,6 +119,43 @@ def test_a_barred_machine_is_suggested_only_where_somebody_can_do_something(
     assert (found is not None) is is_suggested
     if found:
         assert lab.resources[found["machine"]] == other
+
+
+def test_a_machine_out_of_service_is_not_called_busy_and_would_help_if_it_were_back(lab: Lab) -> None:
+    jobs = [submitted(lab, analysed(duration_s=3 * 3600)) for _ in range(3)]
+    with lab.database.begin() as uow:
+        claims = [calendar.claim(uow, job_id) for job_id in jobs]
+        (place,) = calendar.current(claims[0])
+        for claim in claims:
+            calendar.release(uow, claim, "replan")
+        outage = calendar.Place(
+            resource_id=place.resource_id,
+            start_at=uow.now,
+            run_start_at=uow.now,
+            run_end_at=uow.now + timedelta(days=5),
+            end_at=uow.now + timedelta(days=5),
+            need_id=None,
+        )
+        broken = Claim(
+            id=new_id(uow.now),
+            kind=ClaimKind.OUTAGE,
+            state=ClaimState.OPEN,
+            title="new nozzle",
+            release_at=uow.now,
+            estimate_s=60,
+            made_at=uow.now,
+            allocations=[],
+            needs=[],
+        )
+        uow.session.add(broken)
+        uow.session.flush()
+        calendar.hold(uow, broken, [outage], AllocationState.FIRM)
+        for claim in claims:
+            planner.insert(uow, claim)
+    said = explained(lab, jobs[-1], knows=lambda _: True)
+    assert "until" in about(said, "not_there")["faulty"]
+    back = about(said, "would_help")["repaired"]
+    assert lab.resources[back["machine"]] == place.resource_id
 
 
 def test_what_is_over_keeps_what_was_written_on_it(lab: Lab) -> None:

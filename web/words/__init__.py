@@ -125,8 +125,8 @@ class Words:
         """A step of an explanation as `claim.reasons` keeps it: `about`, `code`, `facts`."""
         code, found = str(reason.get("code")), reason.get("facts")
         facts = found if isinstance(found, Mapping) else {}
-        known = f"{code}:named" if "title" in facts else f"{code}:kept" if facts.get("kept") else ""
-        keys = (known, f"{reason.get('about')}:{code}", f"{code}:{facts.get('reason')}", code)
+        known = [f"{code}:{key}" for key in ("kept", "who", "title") if facts.get(key)]
+        keys = (*known, f"{reason.get('about')}:{code}", f"{code}:{facts.get('reason')}", code)
         message = next((REASONS[key] for key in keys if key in REASONS), SENTENCES["error"])
         if isinstance(message, Counted):
             count = facts.get("count")

@@ -29,7 +29,8 @@ def _n(one: str, many: str) -> Counted:
 REASONS: dict[str, str | Counted] = {
     "release": _("It cannot start before %(until)s."),
     "machine_busy": _("%(machine)s is taken until %(until)s."),
-    "machine_busy:named": _("%(machine)s is taken until %(until)s by “%(title)s” (%(who)s)."),
+    "machine_busy:who": _("%(machine)s is taken until %(until)s by “%(title)s” (%(who)s)."),
+    "machine_busy:title": _("%(machine)s is taken until %(until)s by “%(title)s”."),
     "unplaced:machine_busy": _("%(machine)s has no gap that is long enough."),
     "not_there:machine_busy": _("%(machine)s has no gap that is long enough."),
     "faulty": _("%(machine)s is out of service until %(until)s."),
@@ -54,7 +55,7 @@ REASONS: dict[str, str | Counted] = {
     "start_not_allowed": _("It may not start on %(machine)s at that time."),
     "beyond_horizon": _("It does not fit in before %(horizon)s."),
     "next_needs_setup": _("What follows on %(machine)s needs another spool, and time to change it."),
-    "next_needs_setup:named": _(
+    "next_needs_setup:who": _(
         "“%(title)s” (%(who)s) follows on %(machine)s: it needs another spool, and time to change it."
     ),
     "waits_for_others": _("%(machine)s waits for the other machines."),
