@@ -37,14 +37,14 @@ FEW = 60  # of more that cannot stay, each is put down once
 class Limits:
     """`tell_from_min`: a promise moved by less is kept. `price_min`: weighted minutes late that one more person whose
     promise moves has to save. `most_moved`: so many promises may move for each one that has to. `tries`: attempts to
-    do better, none of which begins later than `within_s` after the repair itself.
+    do better; none of them, and no second order, begins later than `within_s` after the repair itself.
     """
 
     tell_from_min: int = 15
     price_min: int = 60
     most_moved: float = 1.2
     tries: int = 12
-    within_s: float = 0.05
+    within_s: float = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def repair(
     others = [known[name] for name in gone if not floor.at[name]]
     gone += waited
     floor.expect(len(gone))
-    floor.lay(others)
+    floor.lay(others, lambda: clock() < until)
     floor.improve(others, lambda: clock() < until)
     unplaced = _fill(
         board, floor.at, sorted((d for d in problem.demands if not floor.at.get(d.id)), key=_turn)
@@ -241,8 +241,8 @@ class _Floor:
             laid.add(demand.id)
         return [name for name in self.at if name in self._off and name not in off and name not in laid]
 
-    def lay(self, gone: Sequence[Demand]) -> None:
-        """Put these down in the order that turns out best."""
+    def lay(self, gone: Sequence[Demand], is_time: Callable[[], bool]) -> None:
+        """Put these down in the order that turns out best, of those there is time for."""
         start = {demand.id: min(slot.setup_start for slot in self._was[demand.id]) for demand in gone}
         orders = [sorted(gone, key=lambda d: (*_turn(d), self._promised[d.id]))]
         if self._few:
@@ -250,6 +250,8 @@ class _Floor:
             orders.append(sorted(gone, key=lambda demand: start[demand.id]))
         best: tuple[_Cost, dict[str, Slots]] | None = None
         for order in orders:
+            if best is not None and not is_time():
+                break
             back: dict[str, Slots] = {}
             for demand in order:
                 change = self._best(demand, may_move=self._others - self._displaced(back, gone))
