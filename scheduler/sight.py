@@ -33,6 +33,7 @@ from scheduler.problem import (
     Slot,
     pieces,
 )
+from scheduler.wish import Wish, slack_min, worked_min
 
 HORIZON = timedelta(days=35)
 PLAN_AT = 0.60  # the quantile of a duration that the plan counts with
@@ -90,7 +91,22 @@ class Sight:
             audience=claim.audience.value if claim.audience else "",
             owner=owner_of(claim.project_id, claim.member_id),
             waited_days=waited / timedelta(days=1),
+            slack_min=self._slack_min(claim),
         )
+
+    def _slack_min(self, claim: Claim) -> float | None:
+        """Of a job that names a day: see `scheduler.wish`."""
+        machine = next(
+            (self.index[i] for need in claim.needs for i in need.eligible if i in self.index), None
+        )
+        if claim.kind is not ClaimKind.JOB or claim.due_at is None or machine is None:
+            return None
+        left = worked_min(self.problem.machines[machine].staffed, 0, self.minute(claim.due_at))
+        return slack_min(left, claim.estimate_s / 60)
+
+    def wish(self, claim: Claim) -> Wish:
+        """What the claim's waiting costs; what was promised or named is in its weight alone."""
+        return Wish(due=self.minute(claim.made_at), weight=self.parts(claim).weight)
 
     def demand(self, claim: Claim, *, earliest: datetime | None = None) -> Demand:
         release = max(claim.release_at, earliest or self.origin, self.origin)

@@ -21,7 +21,7 @@ from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
 from scheduler.improve.swap import End, Gain, Outcome, explained, is_sound, swap_in
 from scheduler.planner.budget import CHANGES_A_DAY, spent
-from scheduler.planner.standing import Standing, stand
+from scheduler.planner.standing import Standing, stand, wished
 
 __all__ = [
     "End",
@@ -171,7 +171,7 @@ class Improver:
                 return Outcome(end=End.NOTHING_TO_MOVE)
             self._seed += 1
             found = self._searcher.search(
-                standing.problem, standing.plan.slots, limit_s=self._limit_s, seed=self._seed
+                wished(standing), standing.plan.slots, limit_s=self._limit_s, seed=self._seed
             )
         except SearchDied as error:
             if not self._closing:

@@ -20,7 +20,7 @@ from scheduler.plan import Objective, Plan, objective
 from scheduler.planner.budget import CHANGES_A_DAY, heard_today
 from scheduler.planner.promise import keep, promise_of, remember
 from scheduler.planner.reasons import reasons_for
-from scheduler.planner.standing import LEAD_LEFT, Standing, stand
+from scheduler.planner.standing import LEAD_LEFT, Standing, stand, wished
 from scheduler.planner.upkeep import is_worth_telling, tell_if_moved
 from scheduler.problem import Problem, Slot
 
@@ -122,7 +122,7 @@ def swap_in(
     if violations(now.problem, plan):
         return Outcome(end=End.UNSOUND)
     told = [name for name in changes if _is_told(now, name, changes[name])]
-    gain, end = _judge(now.problem, now.plan, plan, len(told))
+    gain, end = _judge(wished(now), now.plan, plan, len(told))
     over = _over_budget(uow, now, changes, told, changes_a_day)
     if end is not End.APPLIED or over:
         return Outcome(end=End.OVER_BUDGET if end is End.APPLIED else end, gain=gain, pin=over)

@@ -3,7 +3,8 @@
 Nothing that starts within the freeze, that a person was given or has prepared, or that runs, is among the demands.
 A promise is kept in two ways. A job that has a date it is wanted by is judged by that date, and leaving the place its
 owner was told costs (`Demand.told`). A job without one is wanted by the moment that was promised for it, or before
-where that is longer than anybody should wait: later is late, earlier is welcome.
+where that is longer than anybody should wait: later is late, earlier is welcome. The search counts by the wait instead
+(`wished`): nobody gains by a promise that is kept long after it could have been ready.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scheduler.plan import Plan, Unplaced
 from scheduler.planner.upkeep import waiting_jobs
 from scheduler.problem import Demand, Problem, Slot, Told
 from scheduler.sight import Sight, family_of, look
+from scheduler.wish import Wish
 
 FREEZE = timedelta(hours=2)
 #: A gap that nobody has prepared for is not filled sooner than somebody can be at the machine.
@@ -84,6 +86,23 @@ def stand(
     problem, plan = _sound(sight.problem, demands, slots)
     claims = {demand.id: rows[demand.id] for demand in problem.demands}
     return Standing(version=version, sight=sight, problem=problem, plan=plan, claims=claims)
+
+
+def wished(standing: Standing) -> Problem:
+    """The problem with each job's due and weight as `scheduler.wish` has them; leaving the place that its owner was told
+    breaks ties."""
+    return replace(
+        standing.problem,
+        demands=tuple(
+            _wished(standing, demand, standing.sight.wish(standing.claims[demand.id]))
+            for demand in standing.problem.demands
+        ),
+    )
+
+
+def _wished(standing: Standing, demand: Demand, wish: Wish) -> Demand:
+    slots = standing.plan.slots.get(demand.id)
+    return replace(demand, due=max(0, wish.due), weight=wish.weight, told=_told(slots) if slots else None)
 
 
 def movable(uow: UnitOfWork, freeze_until: datetime) -> list[Claim]:
@@ -159,8 +178,11 @@ def demand_of(sight: Sight, row: Claim, slots: tuple[Slot, ...], earliest: datet
         return replace(demand, due=max(0, due))
     if not slots:
         return demand
-    told = Told(machines=tuple(slot.machine for slot in slots), start=slots[0].run_start)
-    return replace(demand, due=None if demand.due is None else max(0, demand.due), told=told)
+    return replace(demand, due=None if demand.due is None else max(0, demand.due), told=_told(slots))
+
+
+def _told(slots: tuple[Slot, ...]) -> Told:
+    return Told(machines=tuple(slot.machine for slot in slots), start=slots[0].run_start)
 
 
 def _sound(

@@ -212,6 +212,19 @@ def test_no_promise_is_told_to_be_later_when_nobody_is_late(lab: Lab, jobs: list
     assert all(claim_of(lab, name).ready_at <= promised[name] for name in jobs)  # type: ignore[operator]
 
 
+def test_what_is_searched_counts_the_wait_since_the_wish_and_the_nearness_of_its_day(
+    lab: Lab, jobs: list[str]
+) -> None:
+    searcher = Told()
+    with lab.database.begin() as uow:
+        calendar.claim(uow, jobs[-1]).due_at = lab.clock.now() + HOUR
+    improved(lab, searcher)
+    demands = {demand.id: demand for demand in searcher.asked[0].demands}
+    assert {demand.due for demand in demands.values()} == {0}  # they are all wished for by now
+    assert all(demand.told is not None for demand in demands.values())
+    assert demands[jobs[-1]].weight > 5 * demands[jobs[-3]].weight  # of the same person
+
+
 def test_what_starts_within_the_freeze_is_nothing_to_the_search(lab: Lab, jobs: list[str]) -> None:
     before, searcher = places(lab), Told()
     improved(lab, searcher)

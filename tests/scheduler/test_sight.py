@@ -17,6 +17,7 @@ from scheduler.fairness import ageing
 from scheduler.problem import Family, Piece, Presence, Problem, faults
 from scheduler.problem import Machine as Lane
 from scheduler.sight import ANY_NOZZLE, HORIZON, MINUTE, WANTED_WITHIN, Sight, colour_number, family_of, look
+from scheduler.wish import Wish, urgency
 from tests.lab import TUESDAY, Lab, analysed, submitted
 
 DAY_MIN = 24 * 60
@@ -155,14 +156,26 @@ def test_a_claim_becomes_a_demand(lab: Lab) -> None:
         assert demand.not_eligible == {ender: "machine.other_nozzle"}
         assert demand.duration_min[mk3] == sight.duration(claim, lab.resources["mk3"]).quantile_min(0.6)
         assert (demand.release, demand.due, later.release) == (0, 60, 3)
-        assert demand.weight == ageing(7 / (24 * 60))
+        assert demand.weight == ageing(7 / (24 * 60)) * urgency(0)  # an hour of print, wanted in an hour
         assert demand.presence is Presence.NOBODY
         assert demand.family == family_of(claim)
         claim.attended, claim.priority = True, 1
         assert sight.demand(claim).presence is Presence.STAFF
-        assert sight.demand(claim).weight == 3.0 * ageing(7 / (24 * 60))
+        assert sight.demand(claim).weight == 3.0 * ageing(7 / (24 * 60)) * urgency(0)
         claim.due_at = None
         assert sight.demand(claim).due == WANTED_WITHIN // MINUTE - 7
+
+
+def test_what_waiting_costs_counts_from_the_wish_and_in_the_time_with_somebody_there(lab: Lab) -> None:
+    job_id = submitted(lab, analysed(duration_s=3600))
+    lab.clock.advance(minutes=7)
+    with lab.database.read() as uow:
+        sight, claim = look(uow), claim_of(uow, job_id)
+        assert sight.wish(claim) == Wish(due=-7, weight=ageing(7 / (24 * 60)))
+        claim.due_at = TUESDAY + timedelta(days=1, hours=1)  # 7 h 53 today, one hour tomorrow, one of print
+        near = sight.wish(claim)
+    assert near.due == -7
+    assert near.weight == pytest.approx(ageing(7 / (24 * 60)) * urgency(8 * 60 - 7))
 
 
 def test_an_open_colour_is_of_a_family_of_its_own() -> None:
