@@ -65,6 +65,7 @@ class PageLink:
 
     async def start(self, program: Path, token: str, deadline: datetime) -> None:
         self.sent.append("start")
+        self.show(DeviceState.RUNNING, Progress(token=token))
 
     async def pause(self) -> None:
         self.sent.append("pause")

@@ -10,9 +10,8 @@ import pytest
 
 from fablab.device import Capability, DeviceState, LinkState, Progress, Safety
 from fablab.places.models import Technology
-from fablab.runs.models import RunState
 from tests.lab import Lab
-from tests.web.page_rig import Browser, PageLink, browser
+from tests.web.page_rig import Browser, PageLink, browser, until
 from web.pages import show_floor
 from web.pages.eyes import Eyes
 from web.pages.shell import local_path
@@ -41,17 +40,10 @@ def run_the_gear(seat: Seat, lab: Lab) -> tuple[str, str]:
     desk.post(f"/machines/{mk3}/clear")
     answer = desk.post(f"/machines/{mk3}/tap", job=job_id)
     assert answer.status_code == 303, answer.text
-    with lab.database.begin() as uow:
-        from fablab.runs import attempts
-
-        run = attempts.live_on(uow, mk3)
-        assert run is not None
-        if run.state is RunState.PREPARING:
-            attempts.begin(uow, run.id)
-        attempts.turn(uow, run, "run")
-    progress = Progress(token=run.id, fraction=0.5, elapsed_s=990, remaining_s=1000, detail="layer 7")
+    run_id = until(lambda: desk.found(r'action="/runs/([^/"]+)/pause"', f"/machines/{mk3}/card"))
+    progress = Progress(token=run_id, fraction=0.5, elapsed_s=990, remaining_s=1000, detail="layer 7")
     links["mk3"].show(DeviceState.RUNNING, progress, tool0=230.0, tool0_target=230.0, bed=85.0)
-    return job_id, run.id
+    return job_id, run_id
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
