@@ -37,6 +37,25 @@ def tell(
     uow.raise_event("member", member_id, "notice")
 
 
+def take_back(uow: UnitOfWork, member_id: int | None, code: str, claim_id: str) -> dict[str, object] | None:
+    """The facts of a notice of this that its member has not looked at yet; it is gone. None where there is none.
+
+    Whoever amends one takes it back and tells anew: a row that is changed while somebody marks it as seen would never
+    be heard of.
+    """
+    query = select(Notice).where(
+        Notice.member_id == member_id,
+        Notice.code == code,
+        Notice.claim_id == claim_id,
+        Notice.seen_at.is_(None),
+    )
+    row = uow.session.scalars(query.order_by(Notice.id)).first()
+    if row is None:
+        return None
+    uow.session.delete(row)
+    return row.facts
+
+
 def told_since(uow: UnitOfWork, code: str, since: datetime) -> list[int]:
     """The ids of the members who were told this, once for each time."""
     return list(

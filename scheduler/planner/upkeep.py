@@ -10,7 +10,7 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
-from fablab.notices import tell
+from fablab.notices import take_back, tell
 from scheduler.sight import Sight, look
 
 LATE_START = timedelta(minutes=3)  # a planned start nobody tapped is past when it is that old
@@ -39,6 +39,12 @@ def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
     if was is None:  # who was told that there is no place waits to hear of one
         tell(uow, claim.member_id, PLACED, claim_id=claim.id, file=claim.title, ready=now.isoformat())
         return True
+    # Of a move that nobody has read yet this one is the rest: both are one, or none where it is back again.
+    unread = take_back(uow, claim.member_id, MOVED, claim.id)
+    if unread is not None:
+        was = datetime.fromisoformat(str(unread["was"]))
+        if abs(now - was) < TELL_FROM:
+            return False
     facts = {"file": claim.title, "was": was.isoformat(), "ready": now.isoformat()}
     tell(uow, claim.member_id, MOVED, claim_id=claim.id, **facts)
     return True
