@@ -109,22 +109,22 @@ def test_a_short_overrun_is_handed_on_and_nobody_hears_of_it(any_lab: Lab) -> No
     sound(any_lab)
 
 
-def test_a_long_overrun_is_told_to_those_whom_it_moves(any_lab: Lab) -> None:
-    end, ids = behind_a_run(any_lab, 1800, 1800, 1800)
-    before = seen(any_lab, *ids)
-    refresh(any_lab, run=end + 50 * MINUTE)
-    assert told_are_those_who_moved(any_lab, before)
-    sound(any_lab)
+def test_a_long_overrun_is_told_to_those_whom_it_moves(lab: Lab) -> None:
+    end, ids = behind_a_run(lab, 1800, 1800, 1800)
+    before = seen(lab, *ids)
+    refresh(lab, run=end + 50 * MINUTE)
+    assert told_are_those_who_moved(lab, before)
+    sound(lab)
 
 
-def test_a_cancelled_job_leaves_a_gap_and_everybody_in_peace(any_lab: Lab) -> None:
-    ids = [submitted(any_lab, analysed(duration_s=3600)) for _ in range(5)]
-    before = seen(any_lab, *ids[1:])
-    with any_lab.database.begin() as uow:
+def test_a_cancelled_job_leaves_a_gap_and_everybody_in_peace(lab: Lab) -> None:
+    ids = [submitted(lab, analysed(duration_s=3600)) for _ in range(5)]
+    before = seen(lab, *ids[1:])
+    with lab.database.begin() as uow:
         calendar.release(uow, calendar.claim(uow, ids[0]), "end")
-    assert refresh(any_lab) == 0
-    assert seen(any_lab, *ids[1:]) == before
-    assert told(any_lab) == []
+    assert refresh(lab) == 0
+    assert seen(lab, *ids[1:]) == before
+    assert told(lab) == []
 
 
 def test_a_day_that_is_shut_moves_what_needed_somebody_then(any_lab: Lab) -> None:
@@ -196,16 +196,16 @@ def test_who_must_move_is_told_however_often_that_was_today(lab: Lab) -> None:
     sound(lab)
 
 
-def test_a_start_that_was_missed_keeps_its_turn_on_the_only_machine(any_lab: Lab) -> None:
-    only_mk3(any_lab)
-    ids = [submitted(any_lab, wishes=Wishes(colour="orange")) for _ in range(3)]
-    before = seen(any_lab, *ids)
-    any_lab.clock.set(allocation_of(any_lab, ids[0]).run_start_at + 6 * MINUTE)
-    refresh(any_lab)
-    starts = [allocation_of(any_lab, job_id).start_at for job_id in ids]
+def test_a_start_that_was_missed_keeps_its_turn_on_the_only_machine(lab: Lab) -> None:
+    only_mk3(lab)
+    ids = [submitted(lab, wishes=Wishes(colour="orange")) for _ in range(3)]
+    before = seen(lab, *ids)
+    lab.clock.set(allocation_of(lab, ids[0]).run_start_at + 6 * MINUTE)
+    refresh(lab)
+    starts = [allocation_of(lab, job_id).start_at for job_id in ids]
     assert starts == sorted(starts)
-    told_are_those_who_moved(any_lab, before)
-    sound(any_lab)
+    told_are_those_who_moved(lab, before)
+    sound(lab)
 
 
 # --- a machine that is expected back
