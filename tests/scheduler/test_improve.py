@@ -529,7 +529,7 @@ def test_a_server_that_is_torn_away_does_not_wait_for_it(lab: Lab) -> None:
         "import threading\n"
         "from fablab.base.database import Database\n"
         "from scheduler.improve import Improver\n"
-        f"Improver(Database({str(lab.database.url)!r})).begin()\n"
+        f"Improver(Database('sqlite:///{lab.database.url.database}')).begin()\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, timeout=PATIENCE_S, stdin=subprocess.DEVNULL
