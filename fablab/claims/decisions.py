@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -56,7 +57,10 @@ def record(uow: UnitOfWork, claim_id: str, action: Action, why: str, **facts: Fa
     return row
 
 
-def of(uow: UnitOfWork, claim_id: str) -> list[Decision]:
-    """The first one first."""
-    query = select(Decision).where(Decision.claim_id == claim_id).order_by(Decision.id)
-    return list(uow.session.scalars(query))
+def of(uow: UnitOfWork, claim_ids: Collection[str]) -> dict[str, list[Decision]]:
+    """By claim, the first one first; only of claims about which anything was decided."""
+    found: dict[str, list[Decision]] = {}
+    query = select(Decision).where(Decision.claim_id.in_(claim_ids)).order_by(Decision.id)
+    for row in uow.session.scalars(query):
+        found.setdefault(row.claim_id, []).append(row)
+    return found

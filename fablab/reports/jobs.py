@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from fablab.base.database import UnitOfWork
+from fablab.claims import decisions
+from fablab.claims.decisions import Decision
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim
@@ -28,6 +30,7 @@ class JobWhole:
     live: Run | None
     quote: quotes.Quote | None
     charge: quotes.Quote | None
+    decisions: tuple[Decision, ...] = ()
 
 
 def jobs_of(uow: UnitOfWork, member_id: int, *, ended: int = 20) -> list[JobWhole]:
@@ -61,6 +64,7 @@ def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:
         )
         for row in uow.session.scalars(select(QuoteRow).where(QuoteRow.claim_id.in_(ids)))
     }
+    decided = decisions.of(uow, ids)
     charged = set(uow.session.scalars(select(Charge.claim_id).where(Charge.claim_id.in_(ids))))
     return [
         JobWhole(
@@ -71,6 +75,7 @@ def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:
             live=next((run for run in runs.get(row.id, ()) if run.state in LIVE), None),
             quote=promised.get(row.id),
             charge=quotes.charge_of(uow, row.id) if row.id in charged else None,
+            decisions=tuple(decided.get(row.id, ())),
         )
         for row in rows
     ]

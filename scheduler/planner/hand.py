@@ -69,7 +69,7 @@ def carry_out(uow: UnitOfWork, claim_id: str, wish: Wish, *, version: int, why: 
     calendar.expect(uow, version, [claim_id, *changes])
     _write_wish(claim, wish)
     _write_plan(uow, claim, outcome, changes)
-    decisions.record(uow, claim_id, _action(wish), why, **_facts(said, wish))
+    decisions.record(uow, claim_id, _action(wish), why, **_facts(outcome.standing.sight, said, wish))
     return said
 
 
@@ -353,12 +353,12 @@ def _action(wish: Wish) -> Action:
     return Action.PRIORITISE
 
 
-def _facts(said: Forecast, wish: Wish) -> dict[str, Fact]:
+def _facts(sight: Sight, said: Forecast, wish: Wish) -> dict[str, Fact]:
     facts: dict[str, Fact] = {"moved": len(said.displaced), "told": said.told}
     if said.place is not None:
         facts |= {"machine": said.place.machine, "start": said.place.run_start_at.isoformat()}
     if isinstance(wish, Bar):
-        facts["barred"] = wish.resource_id
+        facts["barred"] = sight.names[sight.index[wish.resource_id]]
     if isinstance(wish, Prioritise):
         facts |= {"priority": wish.priority, "due": wish.due_at.isoformat() if wish.due_at else None}
     return facts

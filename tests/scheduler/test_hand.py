@@ -428,7 +428,7 @@ def test_who_did_what_and_why_is_written_down(lab: Lab, jobs: list[str]) -> None
     done(lab, jobs[7], Pin(), "  the  school\nneeds it ")
     done(lab, jobs[7], Prioritise(priority=1))
     with lab.database.read() as uow:
-        first, second = decisions.of(uow, jobs[7])
+        first, second = decisions.of(uow, jobs)[jobs[7]]
     assert (first.action, first.by_name, first.why) == (Action.PIN, "Staff", "the school needs it")
     assert (first.made_at, first.facts["machine"]) == (TUESDAY, second.facts["machine"])
     assert (second.action, second.facts["priority"]) == (Action.PRIORITISE, 1)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
 
 from litestar import Response, get
 from litestar.params import FromPath
 
+from fablab.base.database import UnitOfWork
+from fablab.claims.models import Allocation
+from fablab.places import house
+from fablab.places.models import ResourceKind
 from fablab.reports import floor as report_floor
 from fablab.reports import week
 from scheduler import planner
+from scheduler.planner.wishes import Wish
 from web.floor import word_of
-from web.pages import show_calendar
-from web.pages.eyes import Eyes
-from web.pages.model import CalendarView, MachineWord
+from web.pages import show_calendar, show_hand
+from web.pages.eyes import Eyes, Stock
+from web.pages.hand_model import ForecastView
+from web.pages.model import AllocationView, CalendarView, MachineWord
 from web.pages.shell import AnyRequest, Desk, desk_of
 from web.pages.show_floor import startable_at
 from web.security import Access
@@ -82,14 +89,32 @@ def _day(said: str, today: date) -> date:
 def show_allocation(request: AnyRequest, allocation_id: FromPath[int]) -> Response[str]:
     desk = desk_of(request)
     with desk.look() as (uow, eyes, stock):
-        row = week.allocation(uow, allocation_id)
-        run = week.live_run(uow, row)
-        explained = show_calendar.is_explained(eyes, row, run)
-        reasons = planner.explain(uow, row.claim, knows=eyes.knows) if explained else ()
-        view = show_calendar.panel(eyes, row, run, desk.link, stock, reasons)
+        view = panel_of(desk, uow, eyes, stock, week.allocation(uow, allocation_id))
     if desk.is_fragment:
         return desk.fragment("partials/allocation.html", al=view)
     return desk.page("allocation.html", al=view)
+
+
+def panel_of(
+    desk: Desk,
+    uow: UnitOfWork,
+    eyes: Eyes,
+    stock: Stock,
+    row: Allocation,
+    *,
+    wish: Wish | None = None,
+    forecast: ForecastView | None = None,
+) -> AllocationView:
+    """One block in detail, with what its viewer may do about it; `forecast`: what would come of their `wish`."""
+    run = week.live_run(uow, row)
+    explained = show_calendar.is_explained(eyes, row, run)
+    reasons = planner.explain(uow, row.claim, knows=eyes.knows) if explained else ()
+    view = show_calendar.panel(eyes, row, run, desk.link, stock, reasons)
+    if not show_calendar.may_be_taken_up(eyes, row):
+        return view
+    names = {each.id: each for each in house.resources(uow, frozenset({ResourceKind.MACHINE}))}
+    hand = show_hand.hand(eyes, row.claim, row, names, wish, forecast)
+    return replace(view, hand=hand)
 
 
 ROUTES = (show, show_allocation)

@@ -11,6 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from web.pages.hand_model import HandView  # it is made of views of this file
 
 DAY_COLUMN_S = 300  # one column of the day view is five minutes
 WEEK_COLUMN_S = 1800  # one column of the week view is half an hour
@@ -84,6 +88,7 @@ class BlockWord(StrEnum):
 class ShadeWord(StrEnum):
     CLOSED = "closed"  # the house is shut
     UNSTAFFED = "unstaffed"  # open, nobody to set up or clear
+    SOFT = "soft"  # an end that may come earlier or later
 
 
 class Action(StrEnum):
@@ -471,6 +476,15 @@ class ShadeView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GripView:
+    """What the script needs to move a block: its claim, and when its run starts and how long it takes."""
+
+    claim_id: str
+    start_at: datetime
+    run_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockView:
     """An allocation as it lies in a row. `at` column from 0, `length` columns, both from `place`."""
 
@@ -487,6 +501,9 @@ class BlockView:
     from_before: bool = False  # began before the view
     goes_on: bool = False  # ends after the view
     progress: float | None = None  # 0..1 when running
+    soft: ShadeView | None = None  # from the 10 % end to the planned one
+    tail: ShadeView | None = None  # from the planned end to the 90 % one
+    grip: GripView | None = None  # for those who may take it in hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -536,6 +553,7 @@ class CalendarView:
     staffed: tuple[ShadeView, ...] = ()  # the strip under the axis; `word` is not read
     now_at: int | None = None  # column of now, None when now is outside the view
     note: str = ""  # e.g. "The house is closed on Mondays."
+    zone: str = ""  # the lab's own, for the script
 
     @property
     def is_empty(self) -> bool:
@@ -557,9 +575,11 @@ class AllocationView:
     project: str = ""
     material: MaterialView | None = None
     job_id: str = ""  # empty when the viewer may not open the job
+    early_at: datetime | None = None  # the 10 % end
     late_at: datetime | None = None  # the 90 % end
     progress: ProgressView | None = None
     explanation: ExplanationView | None = None
+    hand: HandView | None = None  # None for those who may not take it in hand, and where nothing can be done
 
 
 def place(

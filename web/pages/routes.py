@@ -7,6 +7,7 @@ from web.pages import (
     cameras,
     drafts,
     floor,
+    hand,
     jobs,
     login,
     machines,
@@ -25,6 +26,7 @@ route_handlers = [
     *add_machine.ROUTES,
     *cameras.ROUTES,
     *calendar.ROUTES,
+    *hand.ROUTES,
     *calibration.ROUTES,
     *shares.ROUTES,
 ]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from fablab.base.intervals import Interval, Intervals, instant, subtract
-from fablab.claims.models import Allocation, AllocationState, ClaimKind
+from fablab.claims.models import Allocation, AllocationState, ClaimKind, ClaimState
 from fablab.device import Status
 from fablab.places.models import Resource, ResourceKind, Technology
 from fablab.reports.week import Stretch
@@ -23,6 +23,7 @@ from web.pages.model import (
     BlockView,
     BlockWord,
     CalendarView,
+    GripView,
     MachineWord,
     RowGroup,
     RowView,
@@ -73,6 +74,7 @@ def calendar(
         staffed=staffed,
         now_at=grid.column(eyes.now),
         note="" if stretch.open else eyes.gettext("The lab is closed."),
+        zone=zone.key,
     )
 
 
@@ -201,6 +203,7 @@ def _block(eyes: Eyes, row: Allocation, stretch: Stretch, grid: Grid, links: Lin
         return None
     word = block_word(row, stretch.live, eyes.now)
     run = stretch.live.get(row.run_id or "")
+    soft, tail = _ends(grid, row, word)
     return BlockView(
         id=str(row.id),
         title=title(eyes, row),
@@ -215,7 +218,41 @@ def _block(eyes: Eyes, row: Allocation, stretch: Stretch, grid: Grid, links: Lin
         from_before=row.start_at < stretch.start_at,
         goes_on=row.end_at > stretch.end_at,
         progress=small.progress(eyes, run, _status(links, row.resource_id)).fraction if run else None,
+        soft=soft,
+        tail=tail,
+        grip=_grip(eyes, row),
     )
+
+
+def _ends(grid: Grid, row: Allocation, word: BlockWord) -> tuple[ShadeView | None, ShadeView | None]:
+    """How sure the end is: what may be free already, and what may be taken still. Nothing for what is over, and for
+    what people hold by the clock."""
+    claim = row.claim
+    if claim.kind is not ClaimKind.JOB or word in (BlockWord.DONE, BlockWord.OUTAGE):
+        return None, None
+    early, late = max(claim.ready_from or row.end_at, row.start_at), claim.ready_until or row.end_at
+    return _end(grid, early, row.end_at), _end(grid, row.end_at, late)
+
+
+def _end(grid: Grid, start_at: datetime, end_at: datetime) -> ShadeView | None:
+    if (end_at - start_at).total_seconds() < grid.column_s / 2:
+        return None
+    placed = grid.place(start_at, end_at)
+    return ShadeView(word=ShadeWord.SOFT, at=placed[0], length=placed[1]) if placed is not None else None
+
+
+def may_be_taken_up(eyes: Eyes, row: Allocation) -> bool:
+    """A job that waits for its turn, by those who work the machines."""
+    claim = row.claim
+    waits = claim.state is ClaimState.HELD and row.run_id is None and len(claim.needs) == 1
+    return eyes.operates and claim.kind is ClaimKind.JOB and waits
+
+
+def _grip(eyes: Eyes, row: Allocation) -> GripView | None:
+    if not may_be_taken_up(eyes, row):
+        return None
+    run_s = round((row.run_end_at - row.run_start_at).total_seconds())
+    return GripView(claim_id=row.claim_id, start_at=row.run_start_at, run_s=run_s)
 
 
 def _status(links: Links, resource_id: int) -> Status | None:
@@ -280,6 +317,7 @@ def panel(
         project=claim.project.name if known and claim.project is not None else "",
         material=material if known and is_job else None,
         job_id=claim.id if known and is_job else "",
+        early_at=claim.ready_from if known and planned else None,
         late_at=claim.ready_until if known and planned else None,
         progress=small.progress(eyes, run, _status(links, row.resource_id)) if run is not None else None,
         explanation=small.explanation(eyes, reasons, row.resource.name),

@@ -18,6 +18,7 @@ from web.pages import eyes as small
 from web.pages.eyes import N_, Eyes, Stock
 from web.pages.model import EventView, JobCard, JobView, JobWord, PromiseView, RunView
 from web.pages.show_floor import Wires, camera, run_view
+from web.words.hand import decided
 
 ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
 CANCELLABLE = frozenset({JobState.REVIEW, JobState.QUEUED, JobState.ACTIVE})
@@ -173,6 +174,11 @@ def history(eyes: Eyes, whole: JobWhole) -> list[EventView]:
         found.append(_submitted(eyes, whole))
     for number, run in enumerate(whole.runs, 1):
         found += _run_events(eyes, run, number if len(whole.runs) > 1 else 0)
+    for row in whole.decisions:
+        actor = row.by_name if eyes.operates else ""
+        found.append(
+            EventView(at=row.made_at, sentence=decided(eyes.words, row), kind="calendar", actor=actor)
+        )
     if job.ended_at is not None and job.state in (JobState.CANCELLED, JobState.REJECTED):
         said = (
             eyes.gettext("Cancelled.")

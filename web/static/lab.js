@@ -58,6 +58,8 @@ document.addEventListener("htmx:config:request", (event) => {
 document.addEventListener(
   "toggle",
   (event) => {
+    // What taking the machine out of service would do is asked when somebody opens the menu for it.
+    if (event.target.open) $(".foreseen", event.target)?.dispatchEvent(new CustomEvent("foresee"));
     const card = event.target.closest?.(".machine[data-stale]");
     if (card && !event.target.open) {
       delete card.dataset.stale;

@@ -24,7 +24,6 @@ _DONE = {
     Action.ALLOW: N_("Allowed on %(barred)s again."),
     Action.PRIORITISE: N_("Priority: %(priority)s."),
 }
-_PRIORITY = {-1: N_("can wait"), 0: N_("normal"), 1: N_("urgent")}
 
 
 def summary(words: Words, said: Forecast) -> str:
@@ -64,19 +63,15 @@ def late(words: Words, said: Forecast) -> str:
     return template % {"late": words.duration(abs(late_min) * 60)}
 
 
-def priority(words: Words, value: int) -> str:
-    return words.gettext(_PRIORITY.get(value, _PRIORITY[0]))
-
-
-def decided(words: Words, row: Decision, machine: str = "") -> str:
-    """A decision as a line of the job's history; `machine`: the name of the one it was kept off."""
+def decided(words: Words, row: Decision) -> str:
+    """A decision as a line of the job's history."""
     facts = row.facts
     start = facts.get("start")
     said = {
         "machine": str(facts.get("machine", "")),
         "start": words.when(datetime.fromisoformat(str(start))) if start else "",
-        "barred": machine,
-        "priority": priority(words, value) if isinstance(value := facts.get("priority"), int) else "",
+        "barred": str(facts.get("barred", "")),
+        "priority": words.word("priority", value) if isinstance(value := facts.get("priority"), int) else "",
     }
     sentence = words.gettext(_DONE[row.action]) % said
     return f"{sentence} {row.why}".strip()
