@@ -7,7 +7,7 @@ if it pays for whom it troubles, and if nobody hears of more changes in a day th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fablab.base.database import UnitOfWork
@@ -22,7 +22,7 @@ from scheduler.planner.promise import keep, promise_of, remember
 from scheduler.planner.reasons import reasons_for
 from scheduler.planner.standing import LEAD_LEFT, Standing, stand, wished
 from scheduler.planner.upkeep import is_worth_telling, tell_if_moved
-from scheduler.problem import Problem, Slot
+from scheduler.problem import Demand, Problem, Slot
 
 #: A better plan has to be better by so many minutes for each person who hears of it, and by so many at least: weighted
 #: minutes late where a promise is at stake, else minutes of set-up and of waiting.
@@ -86,13 +86,19 @@ def explained(seen: Standing, slots: Slots) -> Reasons:
     the transaction that others wait for."""
     changes = seen.moved(slots)
     board = Board(seen.problem, seen.plan.with_slots(slot for found in changes.values() for slot in found))
-    demands = {demand.id: demand for demand in seen.problem.demands}
+    demands = {demand.id: _from_now(seen, demand) for demand in seen.problem.demands}
     why: dict[str, list[dict[str, object]]] = {}
     for name, found in changes.items():
         board.remove(name)
         why[name] = reasons_for(seen.sight, demands[name], _insertion(found), board)
         board.place(found)
     return why
+
+
+def _from_now(seen: Standing, demand: Demand) -> Demand:
+    """As its owner asked for it: that nobody could be there at once is the plan's own caution, and no reason for them."""
+    release = max(0, seen.sight.minute(seen.claims[demand.id].release_at))
+    return replace(demand, release=release)
 
 
 def swap_in(

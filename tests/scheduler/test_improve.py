@@ -206,6 +206,12 @@ def test_a_gap_is_filled_with_what_stands_behind_it_and_the_promises_follow(any_
     assert told(any_lab) == status.outcome.told > 0
 
 
+def test_the_plans_own_caution_is_no_reason_for_anybody(lab: Lab, jobs: list[str]) -> None:
+    """Who asked for no day could start at once, whatever stood in the way."""
+    assert improved(lab).outcome.moved > 0
+    assert "release" not in {said["code"] for name in jobs for said in claim_of(lab, name).reasons}
+
+
 def test_no_promise_is_told_to_be_later_when_nobody_is_late(lab: Lab, jobs: list[str]) -> None:
     promised = {name: claim_of(lab, name).told_ready_at for name in jobs}
     improved(lab)
