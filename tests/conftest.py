@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.lab import Lab, make_lab
+from tests.remembering import SCHEME, remembering
 
 LabMaker = Callable[..., Lab]
 
@@ -69,7 +70,7 @@ def lab_maker(tmp_path: Path) -> Iterator[LabMaker]:
     made: list[Lab] = []
 
     def make(url: str | None = None, **options: object) -> Lab:
-        lab = make_lab(url or f"sqlite:///{tmp_path / 'lab.db'}", tmp_path, **options)  # type: ignore[arg-type]
+        lab = make_lab(url or f"{SCHEME}:///{tmp_path / 'lab.db'}", tmp_path, **options)  # type: ignore[arg-type]
         made.append(lab)
         return lab
 
@@ -87,4 +88,4 @@ def lab(lab_maker: LabMaker) -> Lab:
 @pytest.fixture
 def any_lab(lab_maker: LabMaker, database_url: str) -> Lab:
     """On SQLite, and again on PostgreSQL."""
-    return lab_maker(database_url)
+    return lab_maker(remembering(database_url))

@@ -42,6 +42,7 @@ from scheduler.intake import Intake
 from scheduler.plan import Plan
 from scheduler.problem import Slot
 from scheduler.sight import MINUTE, look
+from tests.remembering import SCHEME
 
 #: A Tuesday, ten in the morning in Paris: the lab is open and staffed.
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -214,7 +215,7 @@ def copy_of(lab: Lab, path: Path) -> Lab:
         connection.exec_driver_sql("BEGIN")
     shutil.copyfile(lab.database.url.database, path)
     clock = FakeClock(lab.clock.now())
-    database = Database(f"sqlite:///{path}", clock=clock)
+    database = Database(f"{SCHEME}:///{path}", clock=clock)
     return replace(lab, database=database, clock=clock, intake=replace(lab.intake, database=database))
 
 

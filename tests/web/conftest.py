@@ -16,6 +16,7 @@ from fablab.base.database import Database
 from fablab.programs.store import Store
 from scheduler.intake import Intake
 from tests.lab import Lab, make_lab
+from tests.remembering import SCHEME
 from tests.web.site import HOST, Site, make_app
 from web.security.limits import Limiter, Pace, Rate
 
@@ -44,7 +45,7 @@ def copy_of(template: Lab, folder: Path) -> Lab:
     assert source is not None
     shutil.copy(source, folder / "lab.db")
     clock = FakeClock(template.clock.now())
-    database = Database(f"sqlite:///{folder / 'lab.db'}", clock=clock)
+    database = Database(f"{SCHEME}:///{folder / 'lab.db'}", clock=clock)
     intake = Intake(database=database, store=Store(folder / "programs"), limit_bytes=300_000_000)
     return dataclasses.replace(template, database=database, clock=clock, intake=intake)
 
