@@ -515,3 +515,19 @@ def test_a_shut_afternoon_moves_whoever_needs_somebody_then(lab: Lab, jobs: list
     assert said.displaced
     assert said.cost["late_min"] > 0
     assert none.displaced == ()
+
+
+def test_places_are_exchanged_on_every_database(any_lab: Lab) -> None:
+    """One takes what another leaves, inside one transaction, whenever the constraint is looked at."""
+    lab = any_lab
+    first, second = (submitted(lab, analysed(duration_s=12 * 3600)) for _ in range(2))
+    third = submitted(lab, analysed(duration_s=3600))
+    done(lab, third, Move(resource_id=lab.resources["ender"], run_start_at=TOMORROW + HOUR, firm=False))
+    fourth = submitted(lab, analysed(duration_s=3600))
+    said = done(
+        lab, fourth, Move(resource_id=lab.resources["ender"], run_start_at=TOMORROW + HOUR), "a visit"
+    )
+    assert [each.claim_id for each in said.displaced] == [third]
+    assert place(lab, fourth).run_start_at == TOMORROW + HOUR
+    assert {first, second} <= all_places(lab).keys()
+    assert is_sound(lab)
