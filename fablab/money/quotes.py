@@ -120,11 +120,22 @@ def quote_of(uow: UnitOfWork, claim_id: str) -> Quote | None:
 
 def charge_of(uow: UnitOfWork, claim_id: str) -> Quote | None:
     """Everything charged on a claim so far, as one."""
-    rows = list(uow.session.scalars(select(Charge).where(Charge.claim_id == claim_id).order_by(Charge.id)))
-    if not rows:
-        return None
-    lines = tuple(line for row in rows for line in lines_of(row.lines))
-    return Quote(lines=lines, total_cents=sum(row.total_cents for row in rows), currency=rows[0].currency)
+    return charges_of(uow, [claim_id]).get(claim_id)
+
+
+def charges_of(uow: UnitOfWork, claim_ids: Sequence[str]) -> dict[str, Quote]:
+    """The same of many claims, in one query; of those without a charge nothing."""
+    found: dict[str, list[Charge]] = {}
+    for row in uow.session.scalars(select(Charge).where(Charge.claim_id.in_(claim_ids)).order_by(Charge.id)):
+        found.setdefault(row.claim_id, []).append(row)
+    return {
+        claim_id: Quote(
+            lines=tuple(line for row in rows for line in lines_of(row.lines)),
+            total_cents=sum(row.total_cents for row in rows),
+            currency=rows[0].currency,
+        )
+        for claim_id, rows in found.items()
+    }
 
 
 def lines_of(stored: Sequence[Mapping[str, object]]) -> tuple[Line, ...]:

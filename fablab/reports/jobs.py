@@ -15,7 +15,7 @@ from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim
 from fablab.money import quotes
-from fablab.money.models import Charge, QuoteRow
+from fablab.money.models import QuoteRow
 from fablab.runs.models import LIVE, Run
 
 
@@ -65,7 +65,7 @@ def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:
         for row in uow.session.scalars(select(QuoteRow).where(QuoteRow.claim_id.in_(ids)))
     }
     decided = decisions.of(uow, ids)
-    charged = set(uow.session.scalars(select(Charge.claim_id).where(Charge.claim_id.in_(ids))))
+    charged = quotes.charges_of(uow, ids)
     return [
         JobWhole(
             job=row,
@@ -74,7 +74,7 @@ def _whole(uow: UnitOfWork, rows: Sequence[Job]) -> list[JobWhole]:
             runs=tuple(runs.get(row.id, ())),
             live=next((run for run in runs.get(row.id, ()) if run.state in LIVE), None),
             quote=promised.get(row.id),
-            charge=quotes.charge_of(uow, row.id) if row.id in charged else None,
+            charge=charged.get(row.id),
             decisions=tuple(decided.get(row.id, ())),
         )
         for row in rows
