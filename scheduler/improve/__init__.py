@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 LIMIT_S = 5.0
 ROUNDS = 3  # of pinning those who would hear too often, and searching again
+DEATHS = 3  # of the search process in a row, after which the same calendar is not tried again
 
 #: After these the same thing is worth another try.
 _AGAIN = frozenset({End.MOVED_MEANWHILE, End.FROZEN_MEANWHILE, End.DIED, End.APPLIED})
@@ -85,7 +86,7 @@ class Improver:
         self._seconds = seconds
         self._news = threading.Condition()
         self._closing = self._searching = self._called_off = False
-        self._seed = 0
+        self._seed = self._deaths = 0
         # Whoever pulls the plug (a second Ctrl-C) has no `close`: an interpreter that ends does not wait for this one.
         self._thread = threading.Thread(target=self._live, name="improve the plan", daemon=True)
         self.status: Status | None = None
@@ -155,7 +156,8 @@ class Improver:
             with self._news:
                 ended = self._seconds()
                 self._pace.end(begun, ended)
-                if work.outcome.end in _AGAIN and not self._closing:
+                self._deaths = self._deaths + 1 if work.outcome.end is End.DIED else 0
+                if work.outcome.end in _AGAIN and self._deaths < DEATHS and not self._closing:
                     self._pace.hear(ended)
         self.status = Status(at=at, took_s=ended - begun, outcome=work.outcome, moves_tried=work.moves_tried)
         _log(self.status)
@@ -169,6 +171,8 @@ class Improver:
                 standing = self._stand(uow, work.pinned)
             if not standing.problem.demands:
                 return Outcome(end=End.NOTHING_TO_MOVE)
+            if self._called_off:  # while it was looked at: to search in that would be for nothing
+                return Outcome(end=End.MOVED_MEANWHILE)
             self._seed += 1
             found = self._searcher.search(
                 wished(standing), standing.plan.slots, limit_s=self._limit_s, seed=self._seed

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from fablab import migrations
 from fablab.base.database import Database
@@ -477,6 +478,31 @@ def test_a_search_under_way_is_called_off_when_the_calendar_changes(lab: Lab) ->
     finally:
         go_on.set()
         improver.close()
+
+
+def test_a_calendar_that_changes_while_it_is_looked_at_is_not_searched_in(lab: Lab) -> None:
+    searcher = Told()
+    improver = Improver(lab.database, searcher)
+    changed = Event(topic="calendar", id="house", name="changed", at=lab.clock.now())
+    event.listen(lab.database.engine, "before_cursor_execute", lambda *_: improver.hear(changed), once=True)
+    assert improver.turn().outcome.end is End.MOVED_MEANWHILE
+    assert searcher.asked == []
+    assert improver.turn().outcome.end is End.APPLIED
+
+
+def test_a_calendar_that_kills_every_search_is_left_alone_until_it_changes(lab: Lab) -> None:
+    def die(_problem: Problem, _slots: Slots) -> Slots:
+        raise SearchDied("exit code -9")
+
+    pace = Pace()
+    improver = Improver(lab.database, Told(die), pace=pace)
+    improver.turn()
+    assert pace.due_at() is not None
+    improver.turn()
+    improver.turn()
+    assert pace.due_at() is None
+    improver.hear(Event(topic="calendar", id="house", name="changed", at=lab.clock.now()))
+    assert pace.due_at() is not None
 
 
 def test_a_searcher_that_dies_costs_an_improvement_and_no_more(
