@@ -285,7 +285,6 @@ NOTICES: dict[str, str] = {
         "There is no place for “%(file)s” in the plan any more. The staff will look at it with you."
     ),
     "job.placed": _("“%(file)s” has a place in the plan now. It will be ready %(ready)s."),
-    "job.placed": _("“%(file)s” has a place in the plan now. It will be ready %(ready)s."),
     "job.accepted": _("The staff has accepted “%(file)s”."),
     "job.rejected": _("The staff cannot make “%(file)s”: %(why)s"),
     "job.done": _("“%(file)s” is ready on %(machine)s. Come and fetch it."),
