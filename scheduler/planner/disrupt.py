@@ -39,7 +39,7 @@ ROUNDS = 3  # of pinning those who would hear too often, and repairing again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
+class Scene:
     """All jobs that are not under way, as a problem. `plan` holds their places although some cannot stay there:
     `broken`. `in_turn`: of those, who was not started in time. `pinned`: who moves only if it has to."""
 
@@ -76,7 +76,7 @@ def mend(uow: UnitOfWork, before: Places, *, but: Collection[str] = ()) -> int:
     scene = _scene(uow, before, frozenset(but))
     if scene is None:
         return 0
-    return _write(uow, scene, _repaired(uow, scene))
+    return _write(uow, scene, repaired(uow, scene))
 
 
 def promises(sight: Sight, rows: Mapping[str, Claim]) -> dict[str, int]:
@@ -88,7 +88,7 @@ def promises(sight: Sight, rows: Mapping[str, Claim]) -> dict[str, int]:
 # --- what is the matter
 
 
-def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> _Scene | None:
+def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> Scene | None:
     """None where nobody is in trouble."""
     out = _out_for_good(uow)
     held = [row for row in _held_jobs(uow) if row.id not in but]
@@ -106,8 +106,8 @@ def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> _Scene | Non
         return _scene(uow, before, but | (odd - missed - fled))
     demands = {name: demand_of(sight, row, slots[name], uow.now) for name, row in rows.items()}
     problem, plan, broken = _parted(sight.problem, demands, slots, missed | fled)
-    frozen = {name for name, row in rows.items() if name in plan.slots and _is_settled(uow, row)}
-    return _Scene(
+    frozen = {name for name, row in rows.items() if name in plan.slots and is_settled(uow, row)}
+    return Scene(
         sight=sight,
         problem=problem,
         plan=plan,
@@ -173,7 +173,7 @@ def _starts(row: Claim) -> datetime:
     return min(place.run_start_at for place in calendar.current(row))
 
 
-def _is_settled(uow: UnitOfWork, row: Claim) -> bool:
+def is_settled(uow: UnitOfWork, row: Claim) -> bool:
     """Near, or firm."""
     now = calendar.current(row)
     firm = any(place.state is AllocationState.FIRM for place in now)
@@ -187,7 +187,7 @@ def _out_for_good(uow: UnitOfWork) -> frozenset[int]:
 # --- what becomes of it
 
 
-def _repaired(uow: UnitOfWork, scene: _Scene) -> Repaired:
+def repaired(uow: UnitOfWork, scene: Scene) -> Repaired:
     """Nobody who could stay hears of more changes in a day than the house allows."""
     heard = heard_today(uow)
     pinned = {
@@ -218,7 +218,7 @@ def _repaired(uow: UnitOfWork, scene: _Scene) -> Repaired:
     )
 
 
-def _over_budget(scene: _Scene, found: Repaired, heard: Mapping[int, int]) -> set[str]:
+def _over_budget(scene: Scene, found: Repaired, heard: Mapping[int, int]) -> set[str]:
     """Everything of those who would hear too often of what they could be spared; what is forced counts first."""
     forced = set(found.had_to_move)
     hears = Counter(_owner(scene.rows[name]) for name in found.moved)
@@ -231,7 +231,7 @@ def _owner(row: Claim) -> int:
     return row.member_id or NOBODY
 
 
-def _write(uow: UnitOfWork, scene: _Scene, found: Repaired) -> int:
+def _write(uow: UnitOfWork, scene: Scene, found: Repaired) -> int:
     """Places, promises and reasons of what moves, and messages to whom it matters; how many were told."""
     sight, rows, unplaced = scene.sight, scene.rows, found.plan.unplaced
     changes = {

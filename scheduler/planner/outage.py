@@ -12,12 +12,11 @@ from fablab.claims import calendar
 from fablab.claims.models import ClaimKind, ClaimState
 from fablab.people.access import Right, require
 from fablab.places import house
-from scheduler.planner.budget import spent
-from scheduler.planner.disrupt import promises
+from scheduler.planner.disrupt import Scene, is_settled, repaired
 from scheduler.planner.forecast import Forecast, cost, moved
 from scheduler.planner.standing import Standing, stand
 from scheduler.problem import Block, Machine, Piece, pieces
-from scheduler.repair import repair
+from scheduler.repair import cannot_stay
 from scheduler.sight import HORIZON
 
 Change = Callable[[Machine], Machine]
@@ -78,9 +77,20 @@ def _forecast(uow: UnitOfWork, standing: Standing, changes: Mapping[int, Change]
     machines = tuple(
         changes[row.index](row) if row.index in changes else row for row in standing.problem.machines
     )
-    problem = replace(standing.problem, machines=machines)
-    pinned, promised = spent(uow, standing.claims.values()), promises(standing.sight, standing.claims)
-    plan = repair(problem, standing.plan, pinned=pinned, promised=promised).plan
+    # In the order in which the repair itself will see them: of two that are alike, it takes the first.
+    demands = tuple(sorted(standing.problem.demands, key=lambda demand: demand.id))
+    problem = replace(standing.problem, machines=machines, demands=demands)
+    before = replace(standing.plan, slots=dict(sorted(standing.plan.slots.items())))
+    scene = Scene(
+        sight=standing.sight,
+        problem=problem,
+        plan=before,
+        rows=standing.claims,
+        broken=frozenset(cannot_stay(problem, before)),
+        in_turn=frozenset(),
+        pinned=frozenset(name for name, row in standing.claims.items() if is_settled(uow, row)),
+    )
+    plan = repaired(uow, scene).plan
     return Forecast(
         version=standing.version,
         displaced=moved(standing, plan),

@@ -481,20 +481,22 @@ def test_a_reach_is_asked_for_days_not_for_years(lab: Lab, jobs: list[str]) -> N
 # --- what would become of the others
 
 
-def test_the_forecast_of_an_outage_is_what_the_outage_does(lab: Lab, jobs: list[str]) -> None:
-    ender = lab.resources["ender"]
+@pytest.mark.parametrize("hours", [None, 1, 5])
+def test_the_forecast_of_an_outage_is_what_the_outage_does(
+    lab: Lab, jobs: list[str], hours: int | None
+) -> None:
+    ender, until = lab.resources["ender"], TUESDAY + hours * HOUR if hours else None
     with lab.database.read(lab.staff) as uow:
-        said = forecast_outage(uow, ender)
-    before = all_places(lab)
-    here = {job for job, where in before.items() if where[0] == ender}
-    assert {each.claim_id for each in said.displaced} == here
-    with lab.database.begin() as uow:
-        house.turn_gate(uow, house.machine(uow, ender), "lock_out")
-    told = notices(lab)
-    with lab.database.begin() as uow:
-        planner.refresh(uow, {})
+        said = forecast_outage(uow, ender, until)
+    before, told = all_places(lab), notices(lab)
+    here = {job for job, where in before.items() if where[0] == ender and (not until or where[1] < until)}
+    assert here <= {each.claim_id for each in said.displaced}
+    lab.database.write(lambda uow: planner.take_out(uow, ender, "nozzle", until=until), lab.staff)
     after = all_places(lab)
-    assert {job for job in after if after[job] != before[job]} == here
+    moved = {job: after[job] for job in before if after[job] != before[job]}
+    assert {each.claim_id: (each.run_start_at, each.ready_at) for each in said.displaced} == {
+        job: where[1:] for job, where in moved.items()
+    }
     assert notices(lab) - told == said.told
 
 
