@@ -20,7 +20,9 @@ from scheduler.search.packed import moved_whole, pack
 
 CHUNK = 4096  # moves between two looks at the clock, or four for every demand: a few milliseconds
 WARMEST, LEAST_WARM = 0.5, 0.02  # the first temperature, of the mean cost of a demand
-PATIENT = 1000  # moves for every demand and every place of a mean order, from which on WARMEST pays
+PATIENT = 600  # moves for every demand and every place of a mean order, from which on WARMEST pays
+CYCLE = 4000  # moves for every demand: a run with time for more cools several times, each time from the best so far,
+AGAIN = (1.0, 0.5, 0.2)  # from so much of the first temperature, in turn
 COOLEST = 1e-3  # the last temperature, of the first;
 QUENCH, QUENCHED = (
     0.9,
@@ -69,14 +71,20 @@ def search(
     best_cost, best = kernel.total(packed.world), packed.keep()
     demands = len(packed.singles) + len(packed.gangs)
     mean = max((best_cost % kernel.UNPLACED) / max(1, demands), 200 * kernel.MOVED)
-    tried, chunk = 0, max(CHUNK, 4 * demands)
+    tried, chunk, cycles, cycle = 0, max(CHUNK, 4 * demands), 1, 0
     while demands and not stop():
         spent = (clock() - begun) / limit_s
         part = spent if iterations is None else max(spent, tried / iterations)
         if part >= 1.0:
             break
         moves = chunk if iterations is None else min(chunk, iterations - tried)
-        kernel.anneal(packed.world, moves, mean * _warmth(tried, part, problem) * _cooled(part))
+        if tried == chunk:
+            cycles = _cycles(tried / part if iterations is None else iterations, demands)
+        if int(part * cycles) > cycle:
+            cycle = int(part * cycles)
+            packed.restore(best)
+        warmth = AGAIN[cycle % len(AGAIN)] * _warmth(tried / part / cycles if tried else 0.0, problem)
+        kernel.anneal(packed.world, moves, mean * warmth * _cooled(part * cycles - cycle))
         tried += moves
         now = kernel.total(packed.world)
         if now < best_cost - 1e-9:
@@ -89,12 +97,19 @@ def search(
     return Result(plan=found, objective=value, iterations=tried, runtime_s=clock() - begun)
 
 
-def _warmth(tried: int, part: float, problem: Problem) -> float:
-    """The first temperature, of the mean cost: lower where there will be few moves for each demand. Too warm is dear:
-    at 200 x 4,000 in 20 s the least is 270,000, WARMEST 308,000; at 10 x 60 in 0.5 s it is WARMEST that wins.
+def _cycles(moves: float, demands: int) -> int:
+    """How often a run of so many moves cools. A long run does first what a short one does and goes on from there, so
+    that more time is never worse: one long cooling from warmer was, at 200 x 4,000.
+    """
+    return max(1, int(moves / (CYCLE * demands)))
+
+
+def _warmth(moves: float, problem: Problem) -> float:
+    """The first temperature of a cycle of so many moves, of the mean cost: lower where there are few for each demand.
+    Too warm is dear: at 200 x 4,000 in 20 s the least is 270,000, WARMEST 308,000; at 10 x 60 in 0.5 s WARMEST wins.
     """
     demands = len(problem.demands)
-    patience = tried / part / demands / max(1.0, demands / len(problem.machines)) if tried else 0.0
+    patience = min(moves / demands, CYCLE) / max(1.0, demands / len(problem.machines))
     return max(LEAST_WARM, WARMEST * min(1.0, patience / PATIENT) ** 3)
 
 

@@ -26,7 +26,8 @@ R = TypeVar("R")
 
 NEVER = 1 << 30
 NOBODY, STAFF, HOUSE = 0, 1, 2  # problem.Presence
-GANGS = 0.02  # of the moves at most: one takes the time of fifty
+GANGS = 0.1  # of the moves at most: one takes the time of fifty
+MENDED = 0.5  # of the moves of gangs that cost too much: who is in the way is put where it costs least
 RUINS = 0.05  # of the moves of singles: one takes the time of a hundred, and at 200 x 4,000 is worth it
 BLINK = 0.05  # of the places are not looked at: what is best is not always best for all
 GRID = 8  # a calendar is looked up by the minute over 2**GRID
@@ -745,46 +746,6 @@ def a_start(world: World, g: int) -> int:
     return int(allowed(world, m, j, world.job[j, OWN_SETUP], at, world.run[j, m]))
 
 
-@inner
-def move_gang(world: World, g: int, limit: float) -> bool:
-    """A gang goes to another start or another crew, whole; the singles flow around it."""
-    gang, crew = world.gang, world.crew
-    now, start = gang[g, AT], a_start(world, g)
-    if start >= world.horizon:
-        return False
-    first, last = gang[g, CREW], gang[g, CREW_END]
-    if now >= 0:
-        lift(world, g, 0)
-    if not propose(world, g, start):
-        if now >= 0:
-            put(world, g, 0, now)
-        return False
-    put(world, g, 1, start)
-    change = gang_price(world, g, 1, start) - gang_price(world, g, 0, now)
-    for which in range(1 if now < 0 else 0, 2):
-        for index in range(first, last):
-            m = crew[which, index, MEMBER]
-            both = False
-            for other in range(first, last):
-                both = both or (which == 1 and now >= 0 and crew[0, other, MEMBER] == m)
-            if not both and change <= limit + UNPLACED:
-                change += relaid(world, m, np.inf) - world.cost[m, world.size[m, 0]]
-    kept = change <= limit
-    if not kept:
-        lift(world, g, 1)
-        if now >= 0:
-            put(world, g, 0, now)
-        return False
-    for index in range(first, last):
-        if now >= 0:
-            lay_out(world, crew[0, index, MEMBER])
-        lay_out(world, crew[1, index, MEMBER])
-        for column in range(4):
-            crew[0, index, column] = crew[1, index, column]
-    gang[g, AT] = start
-    return True
-
-
 # -- ruin and recreate -----------------------------------------------------------------------------------------------
 
 
@@ -832,19 +793,31 @@ def best_place(world: World, j: int, limit: float) -> tuple[float, int, int]:
 
 
 @inner
-def ruin(world: World, j: int, limit: float) -> bool:
-    """Neighbours of j in time, on its machines, are taken out and put back one by one, each where it costs least."""
+def beside(world: World, j: int, g: int, step: int, at: int) -> tuple[int, int]:
+    """(machine, place) of the next string to take out: on a machine of gang g at its start, or for j about `at`."""
+    if g >= 0:
+        first, last = world.gang[g, CREW], world.gang[g, CREW_END]
+        m = int(world.crew[0, first + np.random.randint(last - first), MEMBER])
+        return m, place_at(world, m, world.gang[g, AT])
+    if step == 0:
+        return int(world.at[j, ON]), int(world.at[j, PLACE])
+    m = some_machine(world, j)
+    return m, place_at(world, m, at)
+
+
+@inner
+def ruin(world: World, j: int, g: int, limit: float) -> bool:
+    """Neighbours of j, or of gang g, in time are taken out and put back one by one, each where it costs least."""
     order, size = world.order, world.size
     at = world.at[j, START] if world.at[j, START] >= 0 else world.horizon
     at = int(world.job[j, RELEASE] + max(0, at - world.job[j, RELEASE]) * np.random.random())
     gone, saved, change = 0, 0, 0.0
     for step in range(1 + np.random.randint(3)):
-        m = world.at[j, ON] if step == 0 else some_machine(world, j)
-        place = world.at[j, PLACE] if step == 0 else place_at(world, m, at)
+        m, place = beside(world, j, g, step, at)
         length = 1 + np.random.randint(4)
         begin = max(0, place - np.random.randint(length))
         length = min(length, size[m, 0] - begin)
-        if length < 1 or (step > 0 and m == world.at[j, ON]):
+        if length < 1 or (g < 0 and step > 0 and m == world.at[j, ON]):
             continue
         saved = save(world, saved, m)
         before = world.cost[m, size[m, 0]]
@@ -893,12 +866,66 @@ def ruin(world: World, j: int, limit: float) -> bool:
 
 
 @inner
+def exchange(world: World, g: int, now: int, start: int) -> None:
+    """The proposed crew, put already, becomes the one it has, and that (`now` -1: it had none) the proposed one."""
+    crew = world.crew
+    world.gang[g, AT] = start
+    for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
+        if now >= 0:
+            lay_out(world, crew[0, index, MEMBER])
+        lay_out(world, crew[1, index, MEMBER])
+        for column in range(4):
+            had = crew[0, index, column]
+            crew[0, index, column] = crew[1, index, column]
+            crew[1, index, column] = had
+
+
+@inner
+def move_gang(world: World, g: int, limit: float) -> bool:
+    """A gang goes to another start or another crew, whole; the singles flow around it, or are put elsewhere."""
+    gang, crew = world.gang, world.crew
+    now, start = gang[g, AT], a_start(world, g)
+    if start >= world.horizon:
+        return False
+    first, last = gang[g, CREW], gang[g, CREW_END]
+    if now >= 0:
+        lift(world, g, 0)
+    if not propose(world, g, start):
+        if now >= 0:
+            put(world, g, 0, now)
+        return False
+    put(world, g, 1, start)
+    change = gang_price(world, g, 1, start) - gang_price(world, g, 0, now)
+    for which in range(1 if now < 0 else 0, 2):
+        for index in range(first, last):
+            m = crew[which, index, MEMBER]
+            both = False
+            for other in range(first, last):
+                both = both or (which == 1 and now >= 0 and crew[0, other, MEMBER] == m)
+            if not both and change <= limit + UNPLACED:
+                change += relaid(world, m, np.inf) - world.cost[m, world.size[m, 0]]
+    mends = now >= 0 and world.at.shape[0] > 0 and np.random.random() < MENDED
+    if change > limit and not mends:
+        lift(world, g, 1)
+        if now >= 0:
+            put(world, g, 0, now)
+        return False
+    exchange(world, g, now, start)
+    if change <= limit or ruin(world, chosen(world), g, limit - change):
+        return True
+    lift(world, g, 0)
+    put(world, g, 1, now)
+    exchange(world, g, start, now)
+    return False
+
+
+@inner
 def move_single(world: World, j: int, limit: float) -> tuple[int, bool]:
     """One of the moves of singles, begun at j: (which, whether it was kept)."""
     m, place = world.at[j, ON], world.at[j, PLACE]
     kind = np.random.random()
     if kind < RUINS:
-        return 1, ruin(world, j, limit)
+        return 1, ruin(world, j, -1, limit)
     kind = np.random.random()
     if kind < 0.7:
         length = 1

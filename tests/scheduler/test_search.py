@@ -124,6 +124,30 @@ def test_it_stops_when_it_is_told_to() -> None:
     assert search(problem, limit_s=3600, stop=lambda: next(asked)).iterations == 2 * 4096
 
 
+def test_a_problem_of_workshops_alone_is_searched_too() -> None:
+    """Both want the same machines, and the hurried one was given the later hour."""
+    park = tuple(machine(index, staffed=always(), open=always()) for index in range(2))
+    both = {"machines": (0, 1), "needs": (Need(eligible=(0, 1), quantity=2),)}
+    calm, hurried = job("calm", run_min=600, **both), job("hurried", run_min=60, due=200, **both)
+    problem = Problem(horizon_min=3000, machines=park, demands=(calm, hurried))
+    alone = solve(replace(problem, demands=(calm,)))
+    given = replan(problem, alone)
+    assert objective(problem, given).tardiness > 0
+    found = search(problem, given, iterations=20_000, limit_s=60)
+    assert found.objective.tardiness == 0
+    assert violations(problem, found.plan) == ()
+
+
+def test_a_longer_run_begins_as_a_short_one_and_goes_on_from_its_best() -> None:
+    """So more time is never worse: the work of several coolings is not less than that of the first alone."""
+    problem = bench_lab(3, machines=10, jobs=60)
+    given = first_plan(problem)
+    short, long = (
+        search(problem, given, iterations=moves, limit_s=600, seed=2) for moves in (240_000, 720_000)
+    )
+    assert long.objective <= short.objective
+
+
 def test_a_problem_without_demands_has_an_empty_plan() -> None:
     found = search(Problem(horizon_min=100, machines=(machine(),)))
     assert (found.plan.slots, found.iterations) == ({}, 0)
