@@ -25,7 +25,8 @@ Change = Callable[[Machine], Machine]
 def forecast_outage(uow: UnitOfWork, resource_id: int, until: datetime | None = None) -> Forecast:
     """A machine out of use from now until then, None: until somebody says so. A run that stands on it goes on.
 
-    What a person has made firm there, and what starts soon, moves as well: it cannot be kept.
+    What a person has made firm there, and what starts soon, moves as well: it cannot be kept. It is the repair that
+    would follow, to the minute but where that stops improving for want of time.
     """
     require(uow.actor, Right.OPERATE)
     house.machine(uow, resource_id)
