@@ -11,9 +11,10 @@ from fablab.base.database import Base, UnitOfWork
 
 
 class Promised(Base):
-    """The finish of a claim's run as it was promised at submission, and never changed after.
+    """When a claim's part would be ready (its run finished, its bed cleared) as it was promised first, and never changed
+    after.
 
-    Four quantiles of the finish; `middle_at` and `scale_s` are what they were made from (`scheduler.odds`).
+    Four quantiles; `middle_at` (of the run's finish) and `scale_s` are what they were made from (`scheduler.odds`).
     `run_log_mean`, `run_log_sigma`: the log-normal law of the run's own duration in seconds, as it was foreseen when
     it was last started, on the machine it was started on; None before.
     """

@@ -1,4 +1,4 @@
-"""How long things took beside what was estimated, and when they were finished beside what was promised."""
+"""How long things took beside what was estimated, and when they were ready beside what was promised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fablab.base.database import UnitOfWork
 from fablab.claims.models import Claim, ClaimKind
 from fablab.claims.promises import Promised
 from fablab.people.access import Right, require
-from fablab.places.models import Material, Resource
+from fablab.places.models import Machine, Material, Resource
 from fablab.runs.models import Run, RunState
 
 LOOK_BACK = timedelta(days=180)  # what a machine did before that says little of what it does now
@@ -51,7 +51,8 @@ class Took:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A promise that has been put to the test, and when the part was finished, on which machine."""
+    """A promise that has been put to the test, and when the part was off the bed, on which machine; `clear_s` of a
+    person's time before that."""
 
     resource_id: int
     material_id: int | None
@@ -60,15 +61,18 @@ class Kept:
     by: tuple[datetime, ...]  # as QUANTILES
     middle_at: datetime
     scale_s: float
-    finished_at: datetime
+    ready_at: datetime
+    clear_s: float
 
     @property
     def off_by(self) -> float:
-        """In scales of the promise; see `scheduler.odds`."""
-        return (self.finished_at - self.middle_at).total_seconds() / self.scale_s
+        """In scales of the promise; see `scheduler.odds`. A run whose part nobody came to take off was, to its owner,
+        not finished."""
+        late_s = (self.ready_at - self.middle_at).total_seconds() - self.clear_s
+        return late_s / self.scale_s
 
     def kept(self) -> tuple[bool, ...]:
-        return tuple(self.finished_at <= at for at in self.by)
+        return tuple(self.ready_at <= at for at in self.by)
 
 
 def since(uow: UnitOfWork) -> datetime:
@@ -77,8 +81,8 @@ def since(uow: UnitOfWork) -> datetime:
 
 
 def stamp(uow: UnitOfWork) -> tuple[object, ...]:
-    """Changes whenever another run has come to a good end, or one has become too old."""
-    query = select(func.count(), func.max(Run.ended_at)).where(
+    """Changes whenever another run has come to a good end or its part was taken off, or one has become too old."""
+    query = select(func.count(), func.max(Run.ended_at), func.max(Run.cleared_at)).where(
         Run.state == RunState.SUCCEEDED, Run.ended_at >= since(uow)
     )
     return tuple(uow.session.execute(query).one())
@@ -139,15 +143,24 @@ def took(uow: UnitOfWork) -> list[Took]:
 
 
 def kept(uow: UnitOfWork) -> list[Kept]:
-    """Promises whose part has been made, oldest first, however many tries it took. What was cancelled, or given up
+    """Promises whose part is off the bed, oldest first, however many tries it took. What was cancelled, or given up
     for good, was never finished: it says nothing about when."""
     query = (
-        select(Promised, Claim.material_id, Claim.estimate_source, Run.resource_id, Run.ended_at)
+        select(
+            Promised,
+            Claim.material_id,
+            Claim.estimate_source,
+            Run.resource_id,
+            Run.cleared_at,
+            func.coalesce(Machine.clear_s, 0),
+        )
         .join(Claim, Claim.id == Promised.claim_id)
         .join(Run, Run.claim_id == Promised.claim_id)
+        .outerjoin(Machine, Machine.resource_id == Run.resource_id)
         .where(
             Run.state == RunState.SUCCEEDED,
             Run.ended_at >= since(uow),
+            Run.cleared_at.is_not(None),
             Claim.kind == ClaimKind.JOB,
         )
         .order_by(Run.ended_at, Run.id)
@@ -161,10 +174,11 @@ def kept(uow: UnitOfWork) -> list[Kept]:
             by=(row.p10_at, row.p50_at, row.p80_at, row.p90_at),
             middle_at=row.middle_at,
             scale_s=row.scale_s,
-            finished_at=ended_at,
+            ready_at=cleared_at,
+            clear_s=float(clear_s),
         )
-        for row, material_id, source, resource_id, ended_at in uow.session.execute(query)
-        if ended_at is not None
+        for row, material_id, source, resource_id, cleared_at, clear_s in uow.session.execute(query)
+        if cleared_at is not None
     ]
 
 

@@ -52,6 +52,7 @@ def prepare(uow: UnitOfWork, allocation: Allocation, *, bed_clear: bool, spool_i
     if live_on(uow, row.resource_id) is not None:
         raise Conflict("machine.busy")
     house.turn_gate(uow, row, "clear")
+    _cleared(uow, row.resource_id)
     run = Run(
         id=new_id(uow.now),
         claim_id=allocation.claim_id,
@@ -118,6 +119,13 @@ def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
         )
     )
     return uow.session.scalars(query.order_by(Allocation.start_at).limit(1)).unique().first()
+
+
+def startable(uow: UnitOfWork) -> frozenset[str]:
+    """The jobs in the queue that no run stands on: they need a place, and a hand."""
+    taken = select(Run.claim_id).where(Run.state.in_(LIVE))
+    query = select(Job.id).where(Job.state == JobState.QUEUED, Job.id.not_in(taken))
+    return frozenset(uow.session.scalars(query))
 
 
 def begin(uow: UnitOfWork, run_id: str) -> Run:
@@ -248,10 +256,19 @@ def clear_bed(uow: UnitOfWork, resource_id: int) -> Machine:
     if live_on(uow, resource_id) is not None:
         raise Conflict("machine.busy")
     house.turn_gate(uow, row, "clear")
+    _cleared(uow, resource_id)
     for allocation in calendar.between(uow, uow.now, uow.now + timedelta(days=30), [resource_id]):
         if allocation.run_id is not None and allocation.run_end_at <= uow.now:
             calendar.trim(uow, allocation, run_end_at=allocation.run_end_at, end_at=uow.now)
     return row
+
+
+def _cleared(uow: UnitOfWork, resource_id: int) -> None:
+    """What the last run left is off the bed now, unless somebody has said so before."""
+    ended = select(Run).where(Run.resource_id == resource_id, Run.state.in_(ENDED))
+    last = uow.session.scalars(ended.order_by(Run.ended_at.desc()).limit(1)).unique().first()
+    if last is not None and last.cleared_at is None:
+        last.cleared_at = uow.now
 
 
 def get(uow: UnitOfWork, run_id: str) -> Run:

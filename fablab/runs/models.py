@@ -56,7 +56,8 @@ class Run(Base):
     """`id` is the token the device is given. `deadline_at`: a start that would come later is dropped and said.
 
     `unseen_since` is when the machine was last lost from sight; `elapsed_s` and `fraction` are the last seen.
-    `paused_s`: how long it stood still in pauses that are over.
+    `paused_s`: how long it stood still in pauses that are over. `cleared_at`: when somebody had taken off what it left
+    on the bed: a good part is ready then.
     """
 
     __tablename__ = "runs"
@@ -72,6 +73,7 @@ class Run(Base):
     starting_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    cleared_at: Mapped[datetime | None]
     state_at: Mapped[datetime]
     unseen_since: Mapped[datetime | None]
     elapsed_s: Mapped[float] = mapped_column(default=0.0)

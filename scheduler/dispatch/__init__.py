@@ -5,7 +5,7 @@ what it sees is judged by `runs.reconcile` and written when something changed, o
 waits for another: each has its own watcher and its own driver task.
 
 `machine` is one machine with its link, `books` the database as it is asked from here, `steps` what an endless task is
-made of, `ends` when what runs will have ended.
+made of, `ends` when what runs will have ended, `idle` where nothing runs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from scheduler import planner
 from scheduler.aftercare import Care, is_moving
 from scheduler.dispatch.books import Books
 from scheduler.dispatch.ends import expected_ends
+from scheduler.dispatch.idle import idle_now
 from scheduler.dispatch.machine import Machine
 from scheduler.dispatch.steps import end, guarded
 from scheduler.hands import start_now
@@ -259,10 +260,12 @@ class Dispatcher:
     # -- for the plan ----------------------------------------------------------------------------------------
 
     def replan(self) -> int:
-        """Keep the calendar true to the floor; runs in a thread of `ticks`. Returns how many owners were told."""
+        """Keep the calendar true to the floor, and no machine idle that somebody gains by; runs in a thread of `ticks`.
+        Returns how many owners were told."""
 
         def work(uow: UnitOfWork) -> int:
-            return planner.refresh(uow, expected_ends(uow, self.links))
+            told = planner.refresh(uow, expected_ends(uow, self.links))
+            return told + planner.fill(uow, idle_now(uow, self.links))
 
         return self.database.write(work)
 

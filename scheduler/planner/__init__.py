@@ -5,6 +5,7 @@ place is taken by somebody faster, the whole submission is tried again.
 """
 
 from scheduler.planner.disrupt import refresh
+from scheduler.planner.idle import Idle, fill
 from scheduler.planner.now import place_now
 from scheduler.planner.offers import Displacement, Offer, options
 from scheduler.planner.promise import Promise, insert, preview
@@ -17,9 +18,11 @@ __all__ = [
     "LATE_START",
     "TELL_FROM",
     "Displacement",
+    "Idle",
     "Offer",
     "Promise",
     "explain",
+    "fill",
     "give_back",
     "insert",
     "options",

@@ -78,31 +78,30 @@ def keep(sight: Sight, claim: Claim, found: Insertion) -> Promise:
 def promise_of(sight: Sight, claim: Claim, found: Insertion) -> Promise:
     """`ready_from`, `ready_until`: the bed cleared after a finish at P10 and at P90 (`scheduler.odds`)."""
 
-    def ready(quantile: float) -> datetime:
-        ends = (
-            sight.free_at(slot.machine, sight.minute(sight.finish(claim, slot, quantile)))
-            for slot in found.slots
-        )
-        return sight.instant(max(ends))
-
     ready_at = sight.instant(found.ready_at)
     return Promise(
         claim_id=claim.id,
         resource_ids=tuple(sight.ids[slot.machine] for slot in found.slots),
         start_at=sight.instant(min(slot.setup_start for slot in found.slots)),
         ready_at=ready_at,
-        ready_from=min(ready(0.10), ready_at),
-        ready_until=max(ready(0.90), ready_at),
+        ready_from=min(_ready(sight, claim, found, 0.10), ready_at),
+        ready_until=max(_ready(sight, claim, found, 0.90), ready_at),
     )
 
 
+def _ready(sight: Sight, claim: Claim, found: Insertion, quantile: float) -> datetime:
+    """Finished by then with that probability, and the bed cleared by the first person there."""
+    finish = ((slot, sight.finish(claim, slot, quantile)) for slot in found.slots)
+    return sight.instant(max(sight.free_at(slot.machine, sight.minute(at)) for slot, at in finish))
+
+
 def remember(uow: UnitOfWork, sight: Sight, claim: Claim, found: Insertion) -> None:
-    """Keep the first promise of a job, as the record will judge it: when its run is finished."""
+    """Keep the first promise of a job, as the record will judge it and its owner is told it: when the bed is cleared."""
     if claim.kind is not ClaimKind.JOB:
         return
     slot = max(found.slots, key=lambda slot: slot.run_end)
     view = outlook(max(0, slot.run_start) * 60, sight.duration(claim, sight.ids[slot.machine]))
-    p10_at, p50_at, p80_at, p90_at = (sight.finish(claim, slot, quantile) for quantile in TOLD)
+    p10_at, p50_at, p80_at, p90_at = (_ready(sight, claim, found, quantile) for quantile in TOLD)
     promises.keep(
         uow,
         promises.Promised(

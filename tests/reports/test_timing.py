@@ -26,7 +26,13 @@ ESTIMATE_S = 1800.0
 
 
 def made(
-    lab: Lab, *, factor: float = 1.0, pause_s: float = 0.0, end: str = "succeed", late_s: float = 0.0
+    lab: Lab,
+    *,
+    factor: float = 1.0,
+    pause_s: float = 0.0,
+    end: str = "succeed",
+    late_s: float = 0.0,
+    is_cleared: bool = True,
 ) -> str:
     """A job that was started `late_s` after its submission, and took `factor` times its estimate and a pause."""
     job_id = submitted(lab, analysed(duration_s=ESTIMATE_S))
@@ -41,7 +47,14 @@ def made(
         turn(lab, run_id, "run")
     lab.clock.advance(seconds=ESTIMATE_S * factor / 2)
     turn(lab, run_id, end)
+    if is_cleared:
+        clear(lab)
     return job_id
+
+
+def clear(lab: Lab) -> None:
+    with lab.database.begin(lab.staff) as uow:
+        attempts.clear_bed(uow, lab.resources["mk3"])
 
 
 def turn(lab: Lab, run_id: str, action: str) -> None:
@@ -149,6 +162,34 @@ def test_a_promise_is_judged_by_when_its_part_was_finished(lab: Lab) -> None:
     assert prompt.kept()[3]
     assert not any(late.kept())
     assert late.off_by > prompt.off_by
+
+
+def test_a_part_is_ready_once_it_is_off_the_bed_and_the_record_says_nothing_before(lab: Lab) -> None:
+    """The page says by when a part can be had, and so is the promise kept or not."""
+    job_id = made(lab, is_cleared=False)
+    with lab.database.read() as uow:
+        assert timing.kept(uow) == []
+        before = timing.stamp(uow)
+    told = promised(lab, job_id)
+    lab.clock.set(told.p90_at + timedelta(hours=1))
+    clear(lab)
+    with lab.database.read() as uow:
+        (late,) = timing.kept(uow)
+        assert timing.stamp(uow) != before
+    assert late.ready_at == lab.clock.now()
+    assert not any(late.kept())
+    assert late.off_by > 3
+
+
+def test_what_is_kept_on_record_is_what_the_owner_was_told(lab: Lab) -> None:
+    job_id = submitted(
+        lab, analysed(duration_s=7.5 * 3600)
+    )  # done as the day ends: cleared tomorrow, if it is slow
+    told = promised(lab, job_id)
+    with lab.database.read() as uow:
+        claim = uow.session.get_one(Claim, job_id)
+        assert (claim.ready_from, claim.ready_until) == (told.p10_at, told.p90_at)
+    assert told.p90_at - told.p10_at > timedelta(hours=12)
 
 
 def test_a_lab_whose_operators_come_late_learns_to_promise_later(lab: Lab) -> None:

@@ -151,7 +151,9 @@ def _promised(claim_id: str, run_start: datetime, piece: Piece) -> promises.Prom
     told_at = run_start - timedelta(seconds=wait_s * chance.gauss(1.01, 0.09) + chance.gauss(120, 300))
     law = Duration(log_mean=log(max(60, piece.duration_s)) + 0.05, log_sigma=0.1)
     view = outlook(wait_s, law)
-    p10, p50, p80, p90 = (told_at + timedelta(seconds=Odds().finish_s(view, quantile)) for quantile in TOLD)
+    p10, p50, p80, p90 = (
+        told_at + timedelta(seconds=Odds().finish_s(view, quantile)) + CLEARING for quantile in TOLD
+    )
     return promises.Promised(
         claim_id=claim_id,
         told_at=told_at,
@@ -206,6 +208,7 @@ def _run(claim_id: str, row: Resource, spool: Spool, start: datetime, end: datet
         starting_at=start,
         started_at=start,
         ended_at=end,
+        cleared_at=end + CLEARING,
         state_at=end,
         elapsed_s=(end - start).total_seconds(),
         fraction=None if failed else 1.0,
