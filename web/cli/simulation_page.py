@@ -164,16 +164,16 @@ The same year under this planner, with one thing changed.
   place, the search every half hour with a fixed number of moves over all that starts in more than two hours,
   durations and odds learnt from the simulation's own finished runs, fairness from the shares of 28 days. A
   machine that something happened to is laid out again in the order it had. Before a visitor or a class a run is
-  begun only if it is cleared by then at P90. Three things the simulation does and the live planner does not
-  (yet): a job is due when it was wished for, weighing more as the day named comes near (live: the day named); a
-  machine that would stand idle takes whichever job gains most by it; and the operator goes first to where a
-  minute of hands is worth most.
-- **What these three are worth**, measured once over the first 56 days (seed 1; waiting, late jobs): queue, first
-  come 21.6 h, 39; this planner 15.4 h, 14; with the operator going first come 16.8 h, 14; without the idle machine
-  that takes a job 20.9 h, 23; and with jobs due as the live planner has them 25.4 h, 30. The plan knows nothing of
-  the operator's hands, which are the narrowest place of this lab: what is planned for 9:30 on eight machines is
-  begun by noon. Until the live planner does the same, the table above is what its mathematics can do, not what it
-  does.
+  begun only if it is cleared by then at P90. What waiting costs (`scheduler.wish`: from the wish on, and more as the
+  day named comes near; times fairness and ageing) and which job a machine that would stand idle takes
+  (`scheduler.pull`) are the functions that the live planner calls. Two things differ: here the operator goes first
+  to where a minute of hands is worth most (`pull.worth`), which the floor leaves to people; and a live repair
+  (`scheduler.repair`) keeps promises where this one keeps the order.
+- **What these three are worth**, measured once over the first 56 days (seed 1; waiting, late jobs), with a weight
+  that grew slower with the wait than the live one, which has been taken over since: queue, first come 21.6 h, 39;
+  this planner 15.4 h, 14; with the operator going first come 16.8 h, 14; without the idle machine that takes a job
+  20.9 h, 23; and with jobs due by their date or their promise 25.4 h, 30. The plan knows nothing of the operator's
+  hands, which are the narrowest place of this lab: what is planned for 9:30 on eight machines is begun by noon.
 - **Booked slots.** A person books the first free whole hours, in staffed time, on a machine: two in five insist
   on the one they know. A third more than the slicer's time is kept, rounded up to hours; nobody moves a
   booking, and what is left of a slot stays empty. The day's last slot may run into the night where a machine
