@@ -143,8 +143,9 @@ def waiting_claim(lab: Lab, who: str) -> str:
     return job_id
 
 
-def test_a_claims_weight_is_priority_times_fairness_times_ageing(lab: Lab) -> None:
-    job_id = submitted(lab, actor=lab.staff, wishes=Wishes(priority=1))
+def test_a_claims_weight_is_priority_times_fairness_times_ageing_times_urgency(lab: Lab) -> None:
+    due_at = lab.clock.now() + timedelta(days=2, hours=1)
+    job_id = submitted(lab, actor=lab.staff, wishes=Wishes(priority=1, due_at=due_at))
     held(lab, "other", starts_in_h=-40, hours=30, resource="ender", audience=Audience.SCHOOL)
     lab.clock.advance(days=2)
     with lab.database.read() as uow:
@@ -153,7 +154,8 @@ def test_a_claims_weight_is_priority_times_fairness_times_ageing(lab: Lab) -> No
     assert parts.priority == 3
     assert 1 < parts.fairness <= 4
     assert parts.ageing == pytest.approx(ageing(2)) == pytest.approx(2)
-    assert parts.weight == parts.priority * parts.fairness * parts.ageing
+    assert 5 < parts.urgency <= 11
+    assert parts.weight == parts.priority * parts.fairness * parts.ageing * parts.urgency
 
 
 def test_a_reservation_does_not_grow_heavier_with_the_months_before_it(lab: Lab) -> None:

@@ -176,6 +176,8 @@ def _parts(eyes: Eyes, found: Found, row: Waiting, parts: Parts) -> tuple[Weight
         (_owed(eyes, whole, own, parts.fairness), parts.fairness),
         (eyes.gettext("It has waited %(time)s; that doubles every two days.", time=waited), parts.ageing),
     ]
+    if parts.urgency > 1 + EVEN:
+        said.append((eyes.gettext("The day it is wanted by comes near."), parts.urgency))
     return tuple(WeightView(sentence=sentence, factor=_times(eyes, factor)) for sentence, factor in said)
 
 
