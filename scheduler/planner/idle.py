@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nlargest
 
 from sqlalchemy import select
 
@@ -26,6 +27,9 @@ from scheduler.problem import Demand, Slot
 from scheduler.pull import Begun, Planned, pull
 from scheduler.sight import HORIZON, MINUTE, Sight
 from scheduler.spots import Not, Spot, spot
+
+MOST_A_TURN = 8  # others wait meanwhile for the calendar; in a minute is another turn
+TRIED = 40  # jobs that are tried on a machine: those that could gain most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +65,30 @@ def fill(uow: UnitOfWork, idle: Idle) -> int:
     """Bring forward what idle machines take, one job each. Returns how many owners were told."""
     calendar.take_turn(uow)
     told, left = 0, _free_now(uow, idle.machines)
-    while left and idle.startable:
-        look = _look(uow)
-        found = [taken for machine in sorted(left) if (taken := _take(look, idle, machine))]
-        if not found:
-            return told
-        first = min(found, key=lambda taken: taken.slot.setup_min)
-        told += _begin(uow, look, first)
+    for _ in range(MOST_A_TURN if idle.startable else 0):
+        look = _look(uow) if left else None
+        taken = _first(look, idle, left) if look else None
+        if look is None or taken is None:
+            break
+        told += _begin(uow, look, taken)
         left = _free_now(uow, left)
     return told
+
+
+def _first(look: _Look, idle: Idle, machines: frozenset[int]) -> _Taken | None:
+    """The first machine's that takes anything; of those that could take the same, the one with the least to change."""
+    for resource_id in sorted(machines):
+        taken = _take(look, idle, look.sight.index[resource_id])
+        if taken is None:
+            continue
+        demand, easier = look.demands[taken.claim.id], [taken]
+        for other in sorted(machines - {resource_id}):
+            machine = look.sight.index[other]
+            found = _spot_now(look, demand, machine) if machine in demand.needs[0].eligible else None
+            if found is not None and not found.gone and not _over(look, demand.id, found.slot):
+                easier.append(_Taken(claim=taken.claim, slot=found.slot, gone=()))
+        return min(easier, key=lambda each: each.slot.setup_min)
+    return None
 
 
 def _free_now(uow: UnitOfWork, machines: frozenset[int]) -> frozenset[int]:
@@ -118,8 +137,8 @@ def _may_come(uow: UnitOfWork, row: Claim) -> bool:
     )
 
 
-def _take(look: _Look, idle: Idle, resource_id: int) -> _Taken | None:
-    machine, spots = look.sight.index[resource_id], dict[str, Spot]()
+def _take(look: _Look, idle: Idle, machine: int) -> _Taken | None:
+    spots: dict[str, Spot] = {}
 
     def at_once(job: Planned) -> Begun | None:
         demand = look.demands[job.name]
@@ -134,12 +153,18 @@ def _take(look: _Look, idle: Idle, resource_id: int) -> _Taken | None:
     jobs = {name: _planned(look, name) for name in look.demands}
     on_it = {name for name in jobs if any(slot.machine == machine for slot in look.slots.get(name, ()))}
     mine = sorted((jobs[name] for name in on_it), key=lambda job: job.setup_start)
-    taken = pull(0, mine, jobs.values(), at_once)
+    able = [job for name, job in jobs.items() if machine in look.demands[name].needs[0].eligible]
+    taken = pull(0, mine, nlargest(TRIED, able, key=lambda job: job.wish.of_delay(0, job.ready)), at_once)
     if taken is None:
         return None
-    slot = spots[taken].slot
-    over = [name for name in look.loose & on_it if name != taken and _meets(slot, look.slots[name])]
-    return _Taken(claim=look.claims[taken], slot=slot, gone=(*spots[taken].gone, *over))
+    found = spots[taken]
+    gone = (*found.gone, *_over(look, taken, found.slot))
+    return _Taken(claim=look.claims[taken], slot=found.slot, gone=gone)
+
+
+def _over(look: _Look, taken: str, slot: Slot) -> list[str]:
+    """Those whose loose places it would lie on."""
+    return [name for name in look.loose if name != taken and _meets(slot, look.slots[name])]
 
 
 def _planned(look: _Look, name: str) -> Planned:

@@ -9,6 +9,7 @@ import pytest
 from fablab.claims import calendar
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import AllocationState
+from fablab.places import house
 from scheduler import planner
 from scheduler.planner import Idle
 from tests.lab import OVERLAPS, TUESDAY, Lab, analysed, breaches, counted, submitted
@@ -154,3 +155,14 @@ def test_who_is_in_the_way_of_the_one_taken_finds_another_place(any_lab: Lab) ->
     assert start_of(any_lab, light) >= allocation_of(any_lab, heavy).end_at
     assert counted(any_lab, OVERLAPS) == 0
     assert breaches(any_lab) == ()
+
+
+def test_of_two_idle_machines_the_one_with_the_least_to_change_takes_it(lab: Lab) -> None:
+    job = behind_a_gap(lab)
+    with lab.database.begin() as uow:
+        house.turn_gate(uow, house.machine(uow, lab.resources["ender"]), "give_back")
+        (need,) = calendar.claim(uow, job).needs
+        need.eligible, need.barred = sorted([lab.resources["mk3"], lab.resources["ender"]]), {}
+    assert fill(lab, job, machines=("ender", "mk3")) == 1
+    assert allocation_of(lab, job).resource_id == lab.resources["mk3"]  # its spool is in
+    assert start_of(lab, job) == lab.clock.now()
