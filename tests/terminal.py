@@ -34,7 +34,11 @@ def environment(**more: str) -> dict[str, str]:
 
 def fablab(*words: str, stdin: str = "", **environ: str) -> Done:
     out, err, code = StringIO(), StringIO(), 0
-    with _surroundings(environment(**environ), ["fablab", *words], stdin), redirect_stdout(out), redirect_stderr(err):
+    with (
+        _surroundings(environment(**environ), ["fablab", *words], stdin),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         try:
             main()
         except SystemExit as end:
