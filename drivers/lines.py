@@ -111,7 +111,10 @@ class DescriptorPort:
             _open.pop(self._url, None)
             os.close(self._wake_read)
             os.close(self._wake_write)
+        network = getattr(self._wire, "_socket", None)
         self._wire.close()  # pyserial waits 0.3 s in here for a network port
+        if network is not None:
+            network.close()  # pyserial forgets to, where the other side was faster
 
 
 class PlainPort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import tomllib
@@ -115,3 +116,12 @@ def test_every_target_of_make_is_explained_by_make_help() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert targets
     assert [target for target in targets if f"make {target} " not in shown] == []
+
+
+@pytest.mark.xdist_group("kept together")
+def test_tests_that_may_not_run_at_the_same_time_are_kept_on_one_worker(
+    request: pytest.FixtureRequest,
+) -> None:
+    """pytest-xdist knows a group by its name at the end of the test's; a pytest that it does not fit drops that."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@kept together")

@@ -25,7 +25,6 @@ CASES = [
         row,
         phase,
         id=f"{driver}-{row.fault}-{phase}",
-        marks=pytest.mark.xdist_group("matrix"),
     )
     for driver, rows in MATRIX.items()
     for row in rows
@@ -63,6 +62,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return asyncio.run(_play_all(cases, tmp_path_factory.mktemp("matrix")))
 
 
+@pytest.mark.xdist_group("matrix")
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(("driver", "row", "phase"), CASES)
 def test_a_run_ends_as_the_table_says(

@@ -27,6 +27,7 @@ Ends = RunState | frozenset[RunState]
 UNSENT: Final = frozenset({F, I})  # the start, or the loss of the cable
 STARTED: Final = frozenset({F, S})  # the end of the boot, or the start
 STOPPED: Final = frozenset({F, C})  # the fault, or the cancel
+MET: Final = frozenset({F, S})  # the start that meets the fault, or a look that has met it before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ _NETWORK = (
     row("printer_fault", "the firmware halts on a heater fault", F, F, F, F),
     row("trickle", "an answer comes at a byte a second", F, S, P, C),
     row("timeout", "a request is neither obeyed nor answered", F, S, P, C),
-    row("http_500:3", "three requests are answered HTTP 500", F, S, P, C),
+    row("http_500:3", "three requests are answered HTTP 500", MET, S, P, C),
 )
 
 MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
@@ -76,12 +77,12 @@ MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
         row("unplug", "the cable is pulled and stays out", I, I, I, I),
         row("unplug:0.5", "the cable is pulled and put back", UNSENT, I, I, I),
         row("replug:0.5", "the same, and the port has another tty's name", UNSENT, I, I, I),
-        row("trickle:2", "it answers a byte a second, too slow for the driver", I, I, I, I),
+        row("trickle:4", "it answers a byte a second, too slow for the driver", I, I, I, I),
     ),
     "grbl": (
         row("lost_ok", "a line is executed, its ok is lost", S, S, P, C),
         row("damaged_ok", "an ok has a NUL in it", S, S, P, C),
-        row("corrupt_line", "a line arrives damaged", F, F, P, C),
+        row("corrupt_line", "a line arrives damaged", MET, F, P, C),
         row("reset", "power fails for a moment", STARTED, F, F, STOPPED),
         row("busy:1", "a line takes very long", S, S, P, C),
         row("silence", "nothing is heard or said any more", F, I, I, I),
