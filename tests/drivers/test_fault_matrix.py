@@ -7,6 +7,8 @@ The cases are played at the same time, each on a mock of its own, because nearly
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tests.drivers.matrix.rigs import RIGS
 from tests.drivers.matrix.table import MATRIX, Row, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-AT_ONCE = 28
+AT_ONCE = 16
 CASES = [
     pytest.param(
         driver,
@@ -59,7 +61,12 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         and item.originalname == test_a_run_ends_as_the_table_says.__name__
     ]
     cases = [(each["driver"], each["row"], each["phase"]) for each in chosen]
-    return asyncio.run(_play_all(cases, tmp_path_factory.mktemp("matrix")))
+    with warnings.catch_warnings():
+        # A fault may cut a connection off in its making; asyncio then leaves its socket to be collected.
+        warnings.simplefilter("ignore", ResourceWarning)
+        found = asyncio.run(_play_all(cases, tmp_path_factory.mktemp("matrix")))
+        gc.collect()
+    return found
 
 
 @pytest.mark.xdist_group("matrix")

@@ -136,7 +136,7 @@ class Play:
             self.said = f"refused: {error}"
             self._enter(RunState.FAILED)
 
-    async def reach(self, state: RunState, within_s: float = 12.0) -> None:
+    async def reach(self, state: RunState, within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
             while self.state is not state:
                 await self._moved.wait()
@@ -211,7 +211,7 @@ async def played(rig: Rig, clock: FastClock, fault: str, phase: Phase) -> Ended:
     play.link.begin()
     tasks: list[asyncio.Task[None]] = []
     try:
-        await play.link.wait_online(12.0)
+        await play.link.wait_online(30.0)
         await _stage(play, fault, phase, tasks)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
