@@ -111,10 +111,7 @@ class DescriptorPort:
             _open.pop(self._url, None)
             os.close(self._wake_read)
             os.close(self._wake_write)
-        network = getattr(self._wire, "_socket", None)
-        self._wire.close()  # pyserial waits 0.3 s in here for a network port
-        if network is not None:
-            network.close()  # pyserial forgets to, where the other side was faster
+        _close(self._wire)
 
 
 class PlainPort:
@@ -159,7 +156,14 @@ class PlainPort:
             self._ahead.maxsize = 0  # a reader that waits for room would never see that the port is closed
             with self._ahead.not_full:
                 self._ahead.not_full.notify_all()
-        self._wire.close()
+        _close(self._wire)
+
+
+def _close(wire: serial.SerialBase) -> None:
+    network = getattr(wire, "_socket", None)
+    wire.close()  # pyserial waits 0.3 s in here for a network port
+    if network is not None:
+        network.close()  # pyserial forgets to, where the other side was faster
 
 
 class ScriptPort:

@@ -263,7 +263,7 @@ class Board:
             rank, fit = heappop(waiting)
             machine = rank[-1]
             if fit:
-                yield insertion_of(demand, (slot_of(demand, 0, machine, question.shape(machine), fit),))
+                yield insertion_of((slot_of(demand, 0, machine, question.shape(machine), fit),))
                 push(machine, fit.run_start + apart_min)
             elif found := push(machine, not_before):
                 insort(first_ready, found.free_at)
@@ -297,7 +297,7 @@ class Board:
                 crew = _crew(demand, ready, self.problem.machines)
                 if crew:
                     slots = (slot_of(demand, k, m, calls[k].question.shape(m), ready[k, m]) for k, m in crew)
-                    return insertion_of(demand, tuple(slots))
+                    return insertion_of(tuple(slots))
                 jump = min(call.next_from(at) for call in calls)
             at = jump
         return None
@@ -413,9 +413,10 @@ def slot_of(demand: Demand, need: int, machine: int, shape: Shape, fit: Fit) -> 
     )
 
 
-def insertion_of(demand: Demand, slots: tuple[Slot, ...]) -> Insertion:
+def insertion_of(slots: tuple[Slot, ...]) -> Insertion:
+    """Of one demand's slots; there is one at least."""
     return Insertion(
-        demand=demand.id,
+        demand=slots[0].demand,
         slots=slots,
         ready_at=max(slot.free_at for slot in slots),
         setup_min=sum(slot.setup_min for slot in slots),

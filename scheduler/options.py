@@ -301,7 +301,7 @@ def _play(board: Board, demand: Demand, window: _Window) -> Option | None:
     displaced = tuple(
         _displaced(other, before[other.id], to) for other, to in zip(others, moved, strict=True)
     )
-    return Option(insertion=insertion_of(demand, window.slots), displaced=displaced)
+    return Option(insertion=insertion_of(window.slots), displaced=displaced)
 
 
 def _displaced(demand: Demand, before: Sequence[Slot], to: Insertion) -> Displaced:
@@ -343,7 +343,7 @@ def _is_apart(option: Option, others: Iterable[Option], apart_min: int, alike: b
 
 def option_of(demand: Demand, slots: tuple[Slot, ...]) -> Option:
     """A place that is given, to be compared with others."""
-    return Option(insertion=insertion_of(demand, slots))
+    return Option(insertion=insertion_of(slots))
 
 
 def with_reasons(board: Board, demand: Demand, found: Sequence[Option]) -> tuple[Option, ...]:

@@ -14,8 +14,8 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict
 from fablab.claims import calendar
 from fablab.claims.models import Claim
+from scheduler.board import Board, insertion_of
 from scheduler.check import violations
-from scheduler.greedy import Board, Insertion
 from scheduler.plan import Objective, Plan, objective
 from scheduler.planner.budget import CHANGES_A_DAY, heard_today
 from scheduler.planner.promise import keep, promise_of, remember
@@ -90,7 +90,7 @@ def explained(seen: Standing, slots: Slots) -> Reasons:
     why: dict[str, list[dict[str, object]]] = {}
     for name, found in changes.items():
         board.remove(name)
-        why[name] = reasons_for(seen.sight, demands[name], _insertion(found), board)
+        why[name] = reasons_for(seen.sight, demands[name], insertion_of(found), board)
         board.place(found)
     return why
 
@@ -159,7 +159,7 @@ def _pays(was: Objective, now: Objective, told: int) -> bool:
 
 def _is_told(now: Standing, name: str, slots: tuple[Slot, ...]) -> bool:
     claim = now.claims[name]
-    return is_worth_telling(claim, promise_of(now.sight, claim, _insertion(slots)).ready_at)
+    return is_worth_telling(claim, promise_of(now.sight, claim, insertion_of(slots)).ready_at)
 
 
 def _over_budget(
@@ -201,16 +201,7 @@ def _write(uow: UnitOfWork, now: Standing, changes: Slots, reasons: Reasons) -> 
     for name, found in changes.items():
         claim: Claim = now.claims[name]
         claim.reasons = reasons[name]
-        keep(now.sight, claim, _insertion(found))
-        remember(uow, now.sight, claim, _insertion(found))
+        keep(now.sight, claim, insertion_of(found))
+        remember(uow, now.sight, claim, insertion_of(found))
         told += tell_if_moved(uow, claim)
     return told
-
-
-def _insertion(slots: tuple[Slot, ...]) -> Insertion:
-    return Insertion(
-        demand=slots[0].demand,
-        slots=slots,
-        ready_at=max(slot.free_at for slot in slots),
-        setup_min=sum(slot.setup_min for slot in slots),
-    )

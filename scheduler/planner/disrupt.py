@@ -252,7 +252,7 @@ def _write(uow: UnitOfWork, scene: Scene, found: Repaired) -> int:
     demands = {demand.id: demand for demand in scene.problem.demands}
     told = 0
     for name, slots in changes.items():
-        claim, place = rows[name], insertion_of(demands[name], slots)
+        claim, place = rows[name], insertion_of(slots)
         board.remove(name)
         claim.reasons = reasons_for(sight, demands[name], place, board)
         board.place(slots)

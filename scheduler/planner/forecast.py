@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from fablab.base.errors import Refusal
 from fablab.claims.models import Claim
-from scheduler.board import Insertion
+from scheduler.board import insertion_of
 from scheduler.plan import Plan, objective
 from scheduler.planner.promise import promise_of
 from scheduler.planner.standing import Standing
@@ -83,19 +83,10 @@ class Forecast:
         return sum(each.is_told for each in self.displaced)
 
 
-def insertion(slots: tuple[Slot, ...]) -> Insertion:
-    return Insertion(
-        demand=slots[0].demand,
-        slots=slots,
-        ready_at=max(slot.free_at for slot in slots),
-        setup_min=sum(slot.setup_min for slot in slots),
-    )
-
-
 def placed(sight: Sight, claim: Claim, slots: tuple[Slot, ...], *, is_firm: bool = False) -> Placed | None:
     if not slots:
         return None
-    promise, slot = promise_of(sight, claim, insertion(slots)), slots[0]
+    promise, slot = promise_of(sight, claim, insertion_of(slots)), slots[0]
     return Placed(
         resource_id=sight.ids[slot.machine],
         machine=sight.names[slot.machine],

@@ -16,13 +16,14 @@ from fablab.claims import calendar, decisions
 from fablab.claims.decisions import Action
 from fablab.claims.models import AllocationState, Claim, ClaimState
 from fablab.people.access import Right, require
+from scheduler.board import insertion_of
 from scheduler.check import violations
 from scheduler.fairness import PRIORITIES
 from scheduler.greedy import Board, replan
 from scheduler.lanes import Entry
 from scheduler.options import place_best
 from scheduler.plan import Plan, Unplaced, objective
-from scheduler.planner.forecast import Forecast, cost, insertion, moved, placed, would_be_told
+from scheduler.planner.forecast import Forecast, cost, moved, placed, would_be_told
 from scheduler.planner.promise import keep
 from scheduler.planner.reasons import reasons_for
 from scheduler.planner.standing import LEAD, Standing, demand_of, stand
@@ -337,9 +338,9 @@ def _write_plan(
     demands = {demand.id: demand for demand in outcome.problem.demands}
     for name, slots in changes.items():
         board.remove(name)
-        claims[name].reasons = reasons_for(sight, demands[name], insertion(slots), board)
+        claims[name].reasons = reasons_for(sight, demands[name], insertion_of(slots), board)
         board.place(slots)
-        keep(sight, claims[name], insertion(slots))
+        keep(sight, claims[name], insertion_of(slots))
         tell_if_moved(uow, claims[name])
 
 

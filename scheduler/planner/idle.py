@@ -222,7 +222,7 @@ def _begin(uow: UnitOfWork, look: _Look, taken: _Taken) -> int:
     for name in (claim.id, *taken.gone):
         if look.board.slots_of(name):
             look.board.remove(name)
-    place = insertion_of(demand, slots)
+    place = insertion_of(slots)
     claim.reasons = reasons_for(sight, demand, place, look.board)
     remember(uow, sight, claim, place)
     keep(sight, claim, place)

@@ -46,7 +46,7 @@ def places(
             if fit is None:
                 break
             slot = slot_of(demand, 0, machine, shape, fit)
-            every.append((_rank(fit, lane.machine), insertion_of(demand, (slot,))))
+            every.append((_rank(fit, lane.machine), insertion_of((slot,))))
             fit = lane.first(shape, fit.run_start + apart_min)
     return tuple(option for _, option in sorted(every, key=lambda pair: pair[0])[:n])
 
@@ -63,7 +63,7 @@ def _one_by_one(
             fit = lanes[machine].first(shape, not_before)
             if fit:
                 slot = slot_of(demand, 0, machine, shape, fit)
-                firsts.append((_rank(fit, lanes[machine].machine), insertion_of(demand, (slot,))))
+                firsts.append((_rank(fit, lanes[machine].machine), insertion_of((slot,))))
         if not firsts:
             break
         found.append(min(firsts, key=lambda pair: pair[0])[1])
@@ -92,7 +92,7 @@ def _gangs(
         crew = _crew(demand, ready, problem.machines) if ready else None
         if crew:
             slots = tuple(slot_of(demand, *key, shapes[key], ready[key]) for key in crew)
-            found.append(insertion_of(demand, slots))
+            found.append(insertion_of(slots))
             at += apart_min
             continue
         starts = sorted({fit.run_start for fit in fits.values()})
