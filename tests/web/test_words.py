@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
-from babel.messages.pofile import read_po
 
 from fablab.base.clock import FakeClock
 from fablab.base.errors import LabError, NotFound, Refusal
@@ -23,7 +22,7 @@ from fablab.programs.admission import Why
 from fablab.programs.gcode import Kind
 from fablab.runs.models import RunState
 from tests.web.site import Site
-from web.words import LOCALES, Words, choose_language, placeholders
+from web.words import Words, choose_language, placeholders, read_catalogues
 from web.words.codes import NOTICES, REMEDIES, SENTENCES, SHORT, TITLES, WORDS
 from web.words.extract import extracted
 from web.words.reasons import REASONS
@@ -172,9 +171,8 @@ def test_every_sentence_asks_only_for_facts_that_are_given_with_its_code() -> No
 
 
 def french() -> dict[object, object]:
-    with (LOCALES / "fr" / "LC_MESSAGES" / "fablab.po").open("rb") as file:
-        catalog = read_po(file, locale="fr")
-    return {message.id: message.string for message in catalog if message.id}
+    catalog = {message.id: message for _path, part in read_catalogues("fr") for message in part}
+    return {message.id: message.string for message in catalog.values() if message.id}
 
 
 def test_every_sentence_of_code_and_templates_is_in_french() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.core import negotiate_locale
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -44,15 +45,26 @@ _ENUMS = {"technology": "technology", "program": "technology"}
 
 @cache
 def translations(language: str) -> NullTranslations:
-    """The catalogue of a language, compiled from its .po; English is the code's own."""
-    path = LOCALES / language / "LC_MESSAGES" / "fablab.po"
-    if language == "en" or not path.is_file():
+    """The catalogue of a language, compiled from its .po files; English is the code's own."""
+    catalogues = [catalogue for _path, catalogue in read_catalogues(language)]
+    if not catalogues:
         return NullTranslations()
+    first, *others = catalogues
+    for message in (message for other in others for message in other if message.id):
+        first[message.id] = message
     compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
+    write_mo(compiled, first)
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+def read_catalogues(language: str) -> list[tuple[Path, Catalog]]:
+    """A language's .po files, one a room; none for the code's own language."""
+    found: list[tuple[Path, Catalog]] = []
+    for path in sorted((LOCALES / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            found.append((path, read_po(file, locale=language)))
+    return found
 
 
 def choose_language(cookie: str | None, member: str | None, accept: str | None) -> str:

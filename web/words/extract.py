@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
-from web.words import LANGUAGES, LOCALES
+from web.words import LANGUAGES, LOCALES, read_catalogues
 
 WEB = LOCALES.parent
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"extensions": "jinja2.ext.i18n", "newstyle_gettext": "true"}}
+GENERAL = "fablab.po"
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "_n": (1, 2)}
 
 
@@ -26,15 +25,20 @@ def extracted() -> Catalog:
     return catalog
 
 
-def update(language: str, found: Catalog) -> Path:
-    path = LOCALES / language / "LC_MESSAGES" / "fablab.po"
-    with path.open("rb") as file:
-        catalog = read_po(file, locale=language)
-    catalog.update(found, no_fuzzy_matching=True)
-    catalog.obsolete.clear()
-    with path.open("wb") as file:
-        write_po(file, catalog, width=110, sort_output=True, include_lineno=False)
-    return path
+def update(language: str, found: Catalog) -> None:
+    """Each sentence stays in the file that has it; a new one goes to fablab.po, and one that is said no more goes."""
+    files = read_catalogues(language)
+    elsewhere = {message.id for path, catalogue in files if path.name != GENERAL for message in catalogue}
+    for path, catalogue in files:
+        mine = {message.id for message in catalogue}
+        part = Catalog(project="fablab", charset="utf-8")
+        for message in found:
+            if message.id and (message.id not in elsewhere if path.name == GENERAL else message.id in mine):
+                part.add(message.id, locations=message.locations, context=message.context)
+        catalogue.update(part, no_fuzzy_matching=True)
+        catalogue.obsolete.clear()
+        with path.open("wb") as file:
+            write_po(file, catalogue, width=110, sort_output=True, include_lineno=False)
 
 
 def main() -> None:

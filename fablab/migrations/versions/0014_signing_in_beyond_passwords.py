@@ -1,0 +1,14 @@
+"""Signing in beyond passwords"""
+
+revision = '0014'
+down_revision = '0013'
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    """Nothing yet."""
+
+
+def downgrade():
+    """Nothing yet."""

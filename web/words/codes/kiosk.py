@@ -1,0 +1,16 @@
+"""The wall tablet and the phone that scanned a machine's code: badges and PINs: their codes in English."""
+
+from __future__ import annotations
+
+
+def _(message: str) -> str:
+    """Marks a sentence for extraction; it is translated when it is said."""
+    return message
+
+
+SENTENCES: dict[str, str] = {}
+REMEDIES: dict[str, str] = {}
+NOTICES: dict[str, str] = {}
+SHORT: dict[str, str] = {}
+WORDS: dict[str, dict[str, str]] = {}
+TITLES: dict[str, str] = {}
