@@ -14,8 +14,11 @@ import fablab.claims.decisions
 import fablab.claims.jobs.models
 import fablab.claims.models
 import fablab.claims.promises
+import fablab.claims.reservations.models
 import fablab.money.models
+import fablab.money.subscriptions
 import fablab.notices
+import fablab.people.log
 import fablab.people.models
 import fablab.people.shares
 import fablab.places.models

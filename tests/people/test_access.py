@@ -11,7 +11,7 @@ from fablab.base.database import SYSTEM, Actor
 from fablab.base.errors import Forbidden, Invalid, TooMany, Unauthenticated
 from fablab.people import access
 from fablab.people.access import RIGHTS, Right, Scope, SignedIn, allows, require
-from fablab.people.models import ApiToken, Login, LoginTry, Member, Role
+from fablab.people.models import ApiToken, Login, LoginTry, Member, MemberState, Role
 from tests.lab import PASSWORD, Lab
 
 MAIL = "maker@lab.example"
@@ -85,7 +85,7 @@ def test_a_wrong_password_and_an_unknown_e_mail_are_answered_alike(lab: Lab) -> 
 
 @pytest.mark.parametrize(
     "values",
-    [{"active": False}, {"password_hash": None}, {"password_hash": "not a hash"}],
+    [{"state": MemberState.SUSPENDED}, {"password_hash": None}, {"password_hash": "not a hash"}],
     ids=["left", "none", "broken"],
 )
 def test_who_may_not_sign_in_is_answered_like_anybody_else(lab: Lab, values: dict[str, object]) -> None:
@@ -189,7 +189,7 @@ def test_signing_out_ends_it(lab: Lab) -> None:
 
 def test_a_member_who_left_is_out_at_once(lab: Lab) -> None:
     token = sign_in(lab).token
-    change(lab, active=False)
+    change(lab, state=MemberState.SUSPENDED)
     with pytest.raises(Unauthenticated):
         who(lab, token)
 
@@ -257,7 +257,7 @@ def test_a_revoked_token_is_unknown(lab: Lab) -> None:
 
 def test_the_token_of_a_member_who_left_is_unknown(lab: Lab) -> None:
     token = make_token(lab, lab.maker, Scope.READ)
-    change(lab, active=False)
+    change(lab, state=MemberState.SUSPENDED)
     with pytest.raises(Unauthenticated, match="unknown"):
         bearer(lab, token)
 
