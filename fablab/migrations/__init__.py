@@ -15,6 +15,7 @@ import fablab.claims.jobs.models
 import fablab.claims.models
 import fablab.claims.promises
 import fablab.claims.reservations.models
+import fablab.claims.reservations.models
 import fablab.money.models
 import fablab.money.subscriptions
 import fablab.notices
