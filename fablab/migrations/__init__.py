@@ -15,10 +15,12 @@ import fablab.claims.jobs.models
 import fablab.claims.models
 import fablab.claims.promises
 import fablab.claims.reservations.models
-import fablab.claims.reservations.models
+import fablab.claims.rules.models
+import fablab.claims.trainings.models
 import fablab.money.models
 import fablab.money.subscriptions
 import fablab.notices
+import fablab.people.certifications.models
 import fablab.people.log
 import fablab.people.models
 import fablab.people.shares

@@ -248,6 +248,11 @@ class Certification(Base):
     granted_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    revoked_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    revoked_why: Mapped[str] = mapped_column(String(300), default="")
+    renewed_at: Mapped[datetime | None]  # when its time last began anew
+    reminded_at: Mapped[datetime | None]  # of this end; a renewal forgets it
+    session_id: Mapped[str | None] = mapped_column(String(16))  # the training that granted it
 
     __table_args__ = (UniqueConstraint("member_id", "technology", "resource_id", "level", "granted_at"),)
 

@@ -1,0 +1,1 @@
+"""Training sessions: dates on which a certification is earned, with their places and what they hold."""
