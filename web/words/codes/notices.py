@@ -8,7 +8,9 @@ def _(message: str) -> str:
     return message
 
 
-SENTENCES: dict[str, str] = {}
+SENTENCES: dict[str, str] = {
+    "letter.address": _("No letter can be sent to this address."),
+}
 REMEDIES: dict[str, str] = {}
 NOTICES: dict[str, str] = {}
 SHORT: dict[str, str] = {}
