@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fablab.base.database import Base
 from fablab.claims.models import Claim
+from fablab.claims.rules.models import Overrun
 from fablab.people.models import Member
 from fablab.places.models import Resource, words
 
@@ -119,3 +120,23 @@ class Stop(Base):
     confirmed_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
     seen_by_id: Mapped[int | None]
+
+
+class Clash(Base):
+    """A live run and the reservation that it would not be over for, and what was done about it, by the machine's policy.
+
+    `expected_at`: when the machine was last expected to be clear; `was_start_at`, `start_at`: of the reservation, before
+    and after a shift; `paused_at`: when the run was held for it; `declined_at`: when its holder would not have it later.
+    """
+
+    __tablename__ = "clashes"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    reservation_id: Mapped[str] = mapped_column(ForeignKey("reservations.id"), primary_key=True, index=True)
+    overrun: Mapped[Overrun] = mapped_column(words(Overrun, "overrun"))
+    seen_at: Mapped[datetime]
+    expected_at: Mapped[datetime]
+    was_start_at: Mapped[datetime]
+    start_at: Mapped[datetime]
+    paused_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]

@@ -86,10 +86,29 @@ def upgrade():
     op.create_index(op.f('ix_reservations_series_id'), 'reservations', ['series_id'])
     op.create_index('ix_reservations_member_end', 'reservations', ['member_id', 'end_at'])
     op.create_index('ix_reservations_state_start', 'reservations', ['state', 'start_at'])
-    # E's columns
+    # what was done about runs that would not be over in time for a reservation
+    op.create_table(
+        'clashes',
+        sa.Column('run_id', sa.String(16), nullable=False),
+        sa.Column('reservation_id', sa.String(16), nullable=False),
+        sa.Column('overrun', words('overrun', 'refuse', 'pause', 'shift', 'warn'), nullable=False),
+        sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('expected_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('was_start_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('start_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('paused_at', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('declined_at', sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(['run_id'], ['runs.id'], name=op.f('fk_clashes_run_id_runs')),
+        sa.ForeignKeyConstraint(
+            ['reservation_id'], ['reservations.id'], name=op.f('fk_clashes_reservation_id_reservations')
+        ),
+        sa.PrimaryKeyConstraint('run_id', 'reservation_id', name=op.f('pk_clashes')),
+    )
+    op.create_index(op.f('ix_clashes_reservation_id'), 'clashes', ['reservation_id'])
 
 
 def downgrade():
-    # E's columns
+    op.drop_index(op.f('ix_clashes_reservation_id'), 'clashes')
+    op.drop_table('clashes')
     op.drop_table('reservations')
     op.drop_table('reservation_series')
