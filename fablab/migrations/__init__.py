@@ -20,6 +20,7 @@ import fablab.claims.trainings.models
 import fablab.money.models
 import fablab.money.subscriptions
 import fablab.notices
+import fablab.people.access.models
 import fablab.people.certifications.models
 import fablab.people.log
 import fablab.people.models

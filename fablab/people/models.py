@@ -258,7 +258,11 @@ class Certification(Base):
 
 
 class Login(Base):
-    """A signed-in browser. Only the hash of its token is kept; the token itself lives in the cookie."""
+    """A signed-in browser. Only the hash of its token is kept; the token itself lives in the cookie.
+
+    `address`: the key under which the peer is counted (a whole /64 of IPv6). `provider`: who said who it is; None for
+    a password. `confirmed_at`: when they last gave all that signing in takes.
+    """
 
     __tablename__ = "logins"
 
@@ -269,6 +273,9 @@ class Login(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(String(64), default="")
+    provider: Mapped[str | None] = mapped_column(String(40))
+    confirmed_at: Mapped[datetime | None]
 
     member: Mapped[Member] = relationship(lazy="joined")
 
