@@ -33,8 +33,8 @@ class Soft:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One resource. `hours`: when somebody may be at it, as `pieces()` makes them; `hard` and `soft`: by start, no two
-    overlap. `alone_max_min`: the longest it may be left alone; None: nobody asks. `cost`: of two that could be had at
-    the same time the lesser is taken.
+    overlap. `alone_max_min`: the longest stretch outside of `watched` for which it may be left alone, 0: never at all;
+    None: nobody asks. `cost`: of two that could be had at the same time the lesser is taken.
     """
 
     resource: int
@@ -42,6 +42,7 @@ class Row:
     hard: tuple[Piece, ...] = ()
     soft: tuple[Soft, ...] = ()
     alone_max_min: int | None = None
+    watched: tuple[Piece, ...] = ()
     cost: tuple[float, ...] = ()
 
     @cached_property
@@ -62,10 +63,25 @@ class Row:
         at = bisect_right(self._opens, start) - 1
         if at < 0 or self.hours[at].end < min(attended_until, end):
             return False
-        if self.alone_max_min is not None and end - attended_until > self.alone_max_min:
+        if end > attended_until and not self._may_be_alone(attended_until, end):
             return False
         first = bisect_right(self._hard_ends, start)
         return first == len(self.hard) or self.hard[first].start >= end
+
+    def _may_be_alone(self, start: int, end: int) -> bool:
+        if self.alone_max_min is None:
+            return True
+        if not self.alone_max_min:
+            return False
+        for piece in self.watched:
+            if piece.end <= start:
+                continue
+            if piece.start >= end:
+                break
+            if piece.start - start > self.alone_max_min:
+                return False
+            start = piece.end
+        return end - start <= self.alone_max_min
 
     def moved_by(self, start: int, end: int) -> tuple[str, ...]:
         """Who would have to give way, by start."""

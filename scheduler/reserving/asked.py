@@ -1,22 +1,12 @@
-"""A place for somebody in person: the best that could be had of a kind, and one taken, with whoever had to make room.
-
-Options are read from the calendar of the resources asked for and of the days asked for, never from the whole house. A
-planned job that may still move is in nobody's way: it gives way in the same transaction, and its owner is told.
-"""
+"""What people ask for who come in person, and what they can be offered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from fablab.base.database import Actor, Database
-from fablab.base.errors import Conflict
+from fablab.base.errors import Conflict, Refusal
 from fablab.places.models import ResourceKind, Technology
-from scheduler.planner.forecast import Forecast
-
-if TYPE_CHECKING:
-    from fablab.claims.reservations import Order, Reservation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +55,8 @@ class ReservingOffer:
     """One place that could be had: all of these resources from `start_at` to `end_at`, those people until `attended_until`.
 
     `reasons`: `{"about": "option", "code": ..., "facts": {...}}` as in `planner.Offer`, the strongest first: as_wished,
-    earliest_start, nearest (minutes: `off_min`), same_hour, nobody_moves, others_move (`count`), staffed, quieter_day,
-    less_wear, next_best.
+    same_hour (on another day), earliest_start, nearest, others_give_way (`count`), nobody_moves, staffed, next_best.
+    `refusals`: what the rules say against it beside that; nothing where nobody has asked them.
     """
 
     resource_ids: tuple[int, ...]
@@ -76,6 +66,7 @@ class ReservingOffer:
     attended_until: datetime
     reasons: tuple[dict[str, object], ...]
     in_the_way: tuple[InTheWay, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 class Taken(Conflict):
@@ -93,38 +84,3 @@ class Taken(Conflict):
             alternative_resource=", ".join(first.names) if first else None,
         )
         self.offers = offers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reserving:
-    """Places for people in person; `database` as for `Intake`."""
-
-    database: Database
-
-    def options(self, actor: Actor, kind: Kind, n: int = 5) -> tuple[ReservingOffer, ...]:
-        """Up to `n` places that lie an hour apart, the best first; nothing is written and nothing is held.
-
-        Raises `Invalid` for what cannot be understood and `Refused` where no such resource is in the house.
-        """
-        raise NotImplementedError
-
-    def reserve(self, actor: Actor, order: Order) -> Reservation:
-        """All of it or nothing, planned jobs in its way moved and their owners told. Raises `Taken` with alternatives,
-        and `Refused` with every reason."""
-        raise NotImplementedError
-
-    def move(
-        self,
-        actor: Actor,
-        reservation_id: str,
-        *,
-        start_at: datetime | None = None,
-        end_at: datetime | None = None,
-        resource_ids: tuple[int, ...] | None = None,
-    ) -> Reservation:
-        """Like `reserve`, for one that there is; what is None stays as it is."""
-        raise NotImplementedError
-
-    def forecast(self, actor: Actor, order: Order) -> Forecast:
-        """Whose jobs would move, and where to, before the button is pressed; `refusals` says what stands against it."""
-        raise NotImplementedError

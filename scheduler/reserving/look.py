@@ -1,0 +1,256 @@
+"""The calendar of a few resources over a few days, as `scheduler.vacancies` sees it; never that of the whole house."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil, floor
+
+from sqlalchemy import select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import Fact, Invalid, Refusal, Refused
+from fablab.base.intervals import Intervals
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
+from fablab.places import house
+from fablab.places.models import Resource, ResourceKind
+from scheduler.planner.standing import FREEZE
+from scheduler.problem import Piece, pieces
+from scheduler.reserving.asked import InTheWay, Kind, Wanted
+from scheduler.sight import MINUTE, is_out_for_good
+from scheduler.vacancies import Ask, Call, Row, Soft
+
+USUAL_SPAN = timedelta(days=7)
+LONGEST_SPAN = timedelta(days=62)
+_MM = 0.5  # a bed is measured with a ruler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """`origin`: minute 0, a full hour, so that quarters of an hour are such in every zone there is."""
+
+    origin: datetime
+    ask: Ask
+    rows: Sequence[Row]
+    names: Mapping[int, str]
+    jobs: Mapping[str, InTheWay]
+    staffed: tuple[Piece, ...]
+
+    def instant(self, minute: int) -> datetime:
+        return self.origin + minute * MINUTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Something that holds a resource. `soft`: a planned job that may still move."""
+
+    resource_id: int
+    start_at: datetime
+    end_at: datetime
+    job: InTheWay
+    soft: bool
+
+
+def look(uow: UnitOfWork, kind: Kind, *, prefer: Collection[int] = (), without: str | None = None) -> Look:
+    """`prefer`: of two resources that would serve, one of these; `without`: a claim that is as if it held nothing.
+
+    Raises `Invalid` for what cannot be understood, `Refused` where the house has too few of a kind.
+    """
+    since, until = _span(uow, kind)
+    origin = since.replace(minute=0, second=0, microsecond=0)
+    resources = house.resources(uow, frozenset(wanted.kind for wanted in kind.wanted))
+    eligible = [[row for row in resources if _serves(row, wanted)] for wanted in kind.wanted]
+    usable = {row.id: row for found in eligible for row in found if not is_out_for_good(uow, row)}
+    for wanted, found in zip(kind.wanted, eligible, strict=True):
+        _require_enough(wanted, [row for row in found if row.id in usable])
+    held: dict[int, list[Held]] = {}
+    for each in on(uow, usable, since, until, without=without):
+        held.setdefault(each.resource_id, []).append(each)
+    hours = _hours(uow, usable.values(), since, until, origin)
+    attended_s = kind.duration_s if kind.attended_s is None else min(kind.attended_s, kind.duration_s)
+    return Look(
+        origin=origin,
+        ask=Ask(
+            calls=tuple(
+                Call(
+                    eligible=tuple(row.id for row in found if row.id in usable),
+                    length_min=_length_min(kind, wanted, attended_s),
+                    quantity=wanted.quantity,
+                )
+                for wanted, found in zip(kind.wanted, eligible, strict=True)
+            ),
+            since=ceil((since - origin) / MINUTE),
+            until=floor((until - origin) / MINUTE),
+            attended_min=ceil(attended_s / 60),
+            near=None if kind.near is None else max(0, round((kind.near - origin) / MINUTE)),
+        ),
+        rows=[
+            _row(row, hours[row.id], hours[None], held.get(row.id, []), origin, preferred=row.id in prefer)
+            for row in usable.values()
+        ],
+        names={row.id: row.name for row in usable.values()},
+        jobs={each.job.claim_id: each.job for found in held.values() for each in found if each.soft},
+        staffed=hours[None],
+    )
+
+
+def on(
+    uow: UnitOfWork,
+    resource_ids: Iterable[int],
+    start: datetime,
+    end: datetime,
+    *,
+    without: str | None = None,
+) -> list[Held]:
+    """What holds these resources in [start, end), by resource and start: one query, and no entities."""
+    query = (
+        select(
+            Allocation.resource_id,
+            Allocation.start_at,
+            Allocation.end_at,
+            Allocation.state,
+            Allocation.run_id,
+            Allocation.claim_id,
+            Claim.kind,
+            Claim.state.label("claim_state"),
+            Claim.member_id,
+            Claim.title,
+        )
+        .join(Claim, Claim.id == Allocation.claim_id)
+        .where(
+            Allocation.resource_id.in_(sorted(resource_ids)),
+            Allocation.start_at < end,
+            Allocation.end_at > start,
+        )
+        .order_by(Allocation.resource_id, Allocation.start_at)
+    )
+    return [
+        Held(
+            resource_id=row.resource_id,
+            start_at=row.start_at,
+            end_at=row.end_at,
+            job=InTheWay(claim_id=row.claim_id, member_id=row.member_id, title=row.title),
+            # What starts soon is not moved: its owner may be on the way.
+            soft=row.kind is ClaimKind.JOB
+            and row.claim_state is ClaimState.HELD
+            and row.state is AllocationState.TENTATIVE
+            and row.run_id is None
+            and row.start_at >= uow.now + FREEZE,
+        )
+        for row in uow.session.execute(query)
+        if row.claim_id != without
+    ]
+
+
+def like(row: Resource) -> Wanted:
+    """What would serve as well as this one: its kind, its technology, a bed and seats at least as large."""
+    machine = row.machine
+    return Wanted(
+        kind=row.kind,
+        technology=row.technology,
+        bed_x_mm=machine.bed_x_mm if machine else 0.0,
+        bed_y_mm=machine.bed_y_mm if machine else 0.0,
+        seats=row.seats or 0,
+        # One person is not as good as another, whoever they are.
+        resource_ids=(row.id,) if row.kind is ResourceKind.PERSON else (),
+    )
+
+
+def _span(uow: UnitOfWork, kind: Kind) -> tuple[datetime, datetime]:
+    if not kind.wanted or any(wanted.quantity < 1 for wanted in kind.wanted):
+        raise Invalid("reservation.nothing_wanted", field="resources")
+    if kind.duration_s < 60:
+        raise Invalid("reservation.too_short", field="duration")
+    since = max(uow.now, kind.since or uow.now)
+    until = kind.until or since + USUAL_SPAN
+    if until <= since:
+        raise Invalid("span.wrong", field="until")
+    if until - since > LONGEST_SPAN:
+        raise Invalid("span.too_long", field="until", days=LONGEST_SPAN.days)
+    return since, until
+
+
+def _serves(row: Resource, wanted: Wanted) -> bool:
+    if row.kind is not wanted.kind or (wanted.resource_ids and row.id not in wanted.resource_ids):
+        return False
+    if wanted.technology is not None and row.technology is not wanted.technology:
+        return False
+    if wanted.seats > (row.seats or 0):
+        return False
+    long_mm, short_mm = sorted((wanted.bed_x_mm, wanted.bed_y_mm), reverse=True)
+    if long_mm <= 0:
+        return True
+    if row.machine is None:
+        return False
+    has = sorted((row.machine.bed_x_mm, row.machine.bed_y_mm), reverse=True)
+    return has[0] + _MM >= long_mm and has[1] + _MM >= short_mm
+
+
+def _require_enough(wanted: Wanted, found: Sequence[Resource]) -> None:
+    if len(found) < wanted.quantity:
+        facts: dict[str, Fact] = {
+            "kind": wanted.kind.value,
+            "wanted": wanted.quantity,
+            "eligible": len(found),
+        }
+        raise Refused([Refusal(code="reservation.none_of_kind", facts=facts)])
+
+
+def _length_min(kind: Kind, wanted: Wanted, attended_s: int) -> int:
+    """People are there for what has to be attended, and not for what runs alone."""
+    return ceil((attended_s if wanted.kind is ResourceKind.PERSON else kind.duration_s) / 60)
+
+
+def _hours(
+    uow: UnitOfWork, rows: Iterable[Resource], since: datetime, until: datetime, origin: datetime
+) -> dict[int | None, tuple[Piece, ...]]:
+    """By resource; under None when somebody of the staff is in the house."""
+    own = house.own_hours(uow)
+    known = {key: house.calendar(uow, key) for key in (None, *sorted(own & {row.id for row in rows}))}
+    found: dict[int | None, tuple[Piece, ...]] = {}
+    drawn: dict[tuple[int | None, bool], tuple[Piece, ...]] = {}
+    for row in rows:
+        key, staff = (row.id if row.id in known else None), row.kind is ResourceKind.PERSON
+        if (key, staff) not in drawn:
+            hours = known[key].staffed if staff else known[key].open
+            drawn[key, staff] = _pieces(hours.between(since, until), origin)
+        found[row.id] = drawn[key, staff]
+    found[None] = _pieces(known[None].staffed.between(since, until), origin)
+    return found
+
+
+def _pieces(intervals: Intervals, origin: datetime) -> tuple[Piece, ...]:
+    return pieces((ceil((i.start - origin) / MINUTE), floor((i.end - origin) / MINUTE)) for i in intervals)
+
+
+def _row(
+    row: Resource,
+    hours: tuple[Piece, ...],
+    watched: tuple[Piece, ...],
+    held: Sequence[Held],
+    origin: datetime,
+    *,
+    preferred: bool,
+) -> Row:
+    def down(at: datetime) -> int:
+        return floor((at - origin) / MINUTE)
+
+    def up(at: datetime) -> int:
+        return ceil((at - origin) / MINUTE)
+
+    machine = row.machine
+    alone_max_min = None if machine is None else machine.unattended_max_s // 60 if machine.unattended else 0
+    bed_mm2 = machine.bed_x_mm * machine.bed_y_mm if machine else 0.0
+    return Row(
+        resource=row.id,
+        hours=hours,
+        hard=tuple(Piece(down(h.start_at), up(h.end_at)) for h in held if not h.soft),
+        soft=tuple(
+            Soft(start=down(h.start_at), end=up(h.end_at), name=h.job.claim_id) for h in held if h.soft
+        ),
+        alone_max_min=alone_max_min,
+        watched=watched,
+        # A large bed, or a large room, is left to who needs it.
+        cost=(0.0 if preferred else 1.0, bed_mm2, float(row.seats or 0)),
+    )
