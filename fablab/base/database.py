@@ -120,6 +120,8 @@ class Database:
         self.bus = bus or Bus()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.memory: dict[str, Any] = {}
+        #: Called before each commit that has events to tell, with its unit of work: what they write is kept with it.
+        self.witnesses: list[Callable[[UnitOfWork], None]] = []
         self._writer = threading.Lock()
         self.engine = _engine(str(self.url.render_as_string(hide_password=False)), self.is_sqlite, pool)
 
@@ -133,6 +135,9 @@ class Database:
             try:
                 session.connection(execution_options={"fablab_write": True})
                 yield uow
+                if uow.events:
+                    for witness in self.witnesses:
+                        witness(uow)
                 session.commit()
             except BaseException:
                 session.rollback()
