@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -52,6 +52,11 @@ def today(uow: UnitOfWork) -> date:
     return uow.now.astimezone(ZoneInfo(house(uow).zone)).date()
 
 
+def day_of(uow: UnitOfWork, at: datetime) -> date:
+    """The day on the wall at that instant."""
+    return at.astimezone(ZoneInfo(house(uow).zone)).date()
+
+
 def own_hours(uow: UnitOfWork) -> frozenset[int]:
     """Ids of the resources that keep hours of their own."""
     query = select(HoursRule.resource_id).where(HoursRule.resource_id.is_not(None)).distinct()
@@ -60,17 +65,28 @@ def own_hours(uow: UnitOfWork) -> frozenset[int]:
 
 def calendar(uow: UnitOfWork, resource_id: int | None = None) -> Calendar:
     """The house's hours; a resource with rules of its own keeps those instead of the house's."""
+    found = calendars(uow)
+    return found.get(resource_id, found[None])
+
+
+def calendars(uow: UnitOfWork) -> dict[int | None, Calendar]:
+    """All of them in one visit: the house's own under None, and those of the resources that keep their own."""
     rules = list(uow.session.scalars(select(HoursRule)))
     exceptions = list(uow.session.scalars(select(HoursException)))
     closures = merge(Interval(row.start_at, row.end_at) for row in uow.session.scalars(select(Closure)))
     zone = ZoneInfo(house(uow).zone)
 
-    def hours(kind: HoursKind) -> Hours:
+    def hours(kind: HoursKind, resource_id: int | None) -> Hours:
         own = [rule for rule in rules if rule.kind is kind and rule.resource_id == resource_id]
         chosen = own or [rule for rule in rules if rule.kind is kind and rule.resource_id is None]
         return Hours(zone, tuple(map(_weekly, chosen)), _exceptions(exceptions, kind), closures)
 
-    return Calendar(zone=zone, open=hours(HoursKind.OPEN), staffed=hours(HoursKind.STAFFED))
+    return {
+        resource_id: Calendar(
+            zone=zone, open=hours(HoursKind.OPEN, resource_id), staffed=hours(HoursKind.STAFFED, resource_id)
+        )
+        for resource_id in {None, *(rule.resource_id for rule in rules)}
+    }
 
 
 def _weekly(rule: HoursRule) -> WeeklyRule:

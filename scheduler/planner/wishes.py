@@ -9,7 +9,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid, Refusal
 from fablab.claims import calendar
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
-from fablab.claims.rules import LATEST_DUE
+from fablab.claims.rules.machines import LATEST_DUE
 from scheduler.fairness import PRIORITIES
 
 #: Why a machine is not among the eligible ones when a person has kept the job off it.

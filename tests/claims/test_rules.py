@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fablab.base.errors import Refusal
-from fablab.claims.rules import LATEST_DUE, Candidate, Context, Wish, check
+from fablab.claims.rules.machines import LATEST_DUE, Candidate, Context, Wish, check
 from fablab.places.models import MachineGate, Technology
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)

@@ -14,9 +14,10 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Refused
 from fablab.base.ids import new_id
 from fablab.base.states import step
-from fablab.claims import calendar, rules
+from fablab.claims import calendar
 from fablab.claims.jobs.models import JOB_STEPS, LIVE, Job, JobState
 from fablab.claims.models import Claim, ClaimKind, ClaimState, Need
+from fablab.claims.rules import machines as rules
 from fablab.money import quotes
 from fablab.notices import tell
 from fablab.people import members

@@ -1,5 +1,23 @@
-"""The lab's rules: pure functions that say every refusal at once."""
+"""The lab's rules: pure functions that say every refusal at once. `check` judges people, times and places; what a file
+may do on which machine is `rules.machines`."""
 
-from fablab.claims.rules.machines import LATEST_DUE, Candidate, Context, Verdict, Wish, check
+from fablab.claims.rules.asking import Act, Asked, Context, Policy
+from fablab.claims.rules.check import RULES, Pass, check, needs_two
+from fablab.claims.rules.judging import judge, may_start
+from fablab.claims.rules.policies import policy_for
+from fablab.claims.rules.waivers import waive
 
-__all__ = ["LATEST_DUE", "Candidate", "Context", "Verdict", "Wish", "check"]
+__all__ = [
+    "RULES",
+    "Act",
+    "Asked",
+    "Context",
+    "Pass",
+    "Policy",
+    "check",
+    "judge",
+    "may_start",
+    "needs_two",
+    "policy_for",
+    "waive",
+]

@@ -1,0 +1,90 @@
+"""What the rules know of the house that seldom changes: hours, closures, policies, terms, texts and lists, read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.intervals import Interval, Intervals
+from fablab.claims.rules import policies
+from fablab.claims.rules.asking import Closed
+from fablab.claims.rules.models import MachineMaterial, Permission
+from fablab.people.certifications import texts
+from fablab.people.certifications.models import CertificationTerms
+from fablab.people.certifications.standing import Terms
+from fablab.places import house
+from fablab.places.models import Closure, Technology
+
+_LONG_AGO = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """`calendars` and `terms` by resource id, None for all others; `lists` by resource id."""
+
+    zone: ZoneInfo
+    calendars: Mapping[int | None, house.Calendar]
+    closures: tuple[Closed, ...]
+    policies: tuple[policies.Row, ...]
+    terms: Mapping[tuple[Technology, int | None], Terms]
+    texts: tuple[texts.Text, ...]
+    lists: Mapping[int, Mapping[int, Permission]]
+
+    def calendar(self, resource_id: int) -> house.Calendar:
+        return self.calendars.get(resource_id, self.calendars[None])
+
+    def terms_for(self, technology: Technology, resource_id: int | None) -> Terms:
+        """A machine's own terms replace those of its technology."""
+        wide = self.terms.get((technology, None), Terms())
+        return self.terms.get((technology, resource_id), wide)
+
+    def hours(self, resource_id: int, start: datetime, end: datetime) -> tuple[Intervals, Intervals]:
+        """Open and staffed in [start, end)."""
+        calendar = self.calendar(resource_id)
+        return calendar.open.between(start, end), calendar.staffed.between(start, end)
+
+    def shut(self, start: datetime, end: datetime) -> tuple[Closed, ...]:
+        window = Interval(start, end)
+        return tuple(closed for closed in self.closures if closed.span.overlaps(window))
+
+
+def known(uow: UnitOfWork) -> Known:
+    rows = uow.session.execute(select(Closure.name, Closure.start_at, Closure.end_at))
+    closures = tuple(
+        Closed(name=name, span=Interval(start, end)) for name, start, end in rows if end > uow.now - _LONG_AGO
+    )
+    calendars = house.calendars(uow)
+    return Known(
+        zone=calendars[None].zone,
+        calendars=calendars,
+        closures=closures,
+        policies=tuple(policies.rows(uow)),
+        terms=_terms(uow),
+        texts=texts.published(uow),
+        lists=_lists(uow),
+    )
+
+
+def _terms(uow: UnitOfWork) -> dict[tuple[Technology, int | None], Terms]:
+    return {
+        (row.technology, row.resource_id): Terms(
+            valid_days=row.valid_days,
+            disuse_days=row.disuse_days,
+            supervised_uses=row.supervised_uses,
+            remind_days=row.remind_days,
+        )
+        for row in uow.session.scalars(select(CertificationTerms))
+    }
+
+
+def _lists(uow: UnitOfWork) -> dict[int, dict[int, Permission]]:
+    found: dict[int, dict[int, Permission]] = {}
+    columns = (MachineMaterial.resource_id, MachineMaterial.material_id, MachineMaterial.permission)
+    for resource_id, material_id, permission in uow.session.execute(select(*columns)):
+        found.setdefault(resource_id, {})[material_id] = permission
+    return found
