@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from fablab.base.database import Base
 from fablab.places.models import Technology, words
+
+
+def folded(name: str) -> str:
+    """As people look for it: without capitals and accents."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c))[:200]
 
 
 class Role(StrEnum):
@@ -181,13 +188,15 @@ class OrganisationMember(Base):
 
 
 class Member(Base):
-    """`parent_id`: who answers for them and acts for them; a child needs neither e-mail nor password."""
+    """`parent_id`: who answers for them and acts for them; a child needs neither e-mail nor password.
+    `sort_name` follows the name: what lists are sorted and searched by."""
 
     __tablename__ = "members"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     name: Mapped[str] = mapped_column(String(120))
+    sort_name: Mapped[str] = mapped_column(String(200), default="")
     role: Mapped[Role] = mapped_column(words(Role, "role"))
     audience: Mapped[Audience] = mapped_column(words(Audience, "audience"))
     language: Mapped[str] = mapped_column(String(5), default="fr")
@@ -198,7 +207,12 @@ class Member(Base):
     phone: Mapped[str | None] = mapped_column(String(20))
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"), index=True)
 
-    __table_args__ = (Index("ix_members_state_name", "state", "name"),)
+    __table_args__ = (Index("ix_members_state_name", "state", "sort_name"),)
+
+    @validates("name")
+    def _keep_sort_name(self, _key: str, name: str) -> str:
+        self.sort_name = folded(name)
+        return name
 
     @hybrid_property
     def active(self) -> bool:

@@ -1,5 +1,7 @@
 """Members and what belongs to them"""
 
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,6 +11,12 @@ branch_labels = None
 depends_on = None
 
 AUDIENCES = ('school', 'student', 'professional', 'personal', 'association', 'public_body')
+
+
+def folded(name):
+    """As it was when this was written; what the code does later must not change what this did."""
+    plain = unicodedata.normalize('NFKD', name.casefold())
+    return ''.join(c for c in plain if not unicodedata.combining(c))[:200]
 
 
 def words(name, *values):
@@ -95,17 +103,26 @@ def _members():
         batch.add_column(
             sa.Column('state', words('member_state', *MEMBER_STATE), nullable=False, server_default='active')
         )
+        batch.add_column(sa.Column('sort_name', sa.String(length=200), nullable=False, server_default=''))
         batch.add_column(sa.Column('born_on', sa.Date(), nullable=True))
         batch.add_column(sa.Column('phone', sa.String(length=20), nullable=True))
         batch.add_column(sa.Column('parent_id', sa.Integer(), nullable=True))
         batch.create_foreign_key(op.f('fk_members_parent_id_members'), 'members', ['parent_id'], ['id'])
-    members = sa.table('members', sa.column('state', sa.String()), sa.column('active', sa.Boolean()))
+    members = sa.table(
+        'members',
+        *(sa.column(name, sa.String()) for name in ('name', 'sort_name', 'state')),
+        sa.column('id', sa.Integer()),
+        sa.column('active', sa.Boolean()),
+    )
     op.execute(members.update().where(sa.not_(members.c.active)).values(state='suspended'))
+    for row in op.get_bind().execute(sa.select(members.c.id, members.c.name)).all():
+        op.execute(members.update().where(members.c.id == row.id).values(sort_name=folded(row.name)))
     with op.batch_alter_table('members') as batch:
         batch.alter_column('state', server_default=None)
+        batch.alter_column('sort_name', server_default=None)
         batch.drop_column('active')
     op.create_index('ix_members_parent_id', 'members', ['parent_id'])
-    op.create_index('ix_members_state_name', 'members', ['state', 'name'])
+    op.create_index('ix_members_state_name', 'members', ['state', 'sort_name'])
 
 
 def _keys_and_papers():
@@ -255,6 +272,7 @@ def downgrade():
         batch.drop_column('parent_id')
         batch.drop_column('phone')
         batch.drop_column('born_on')
+        batch.drop_column('sort_name')
     members = sa.table('members', sa.column('state', sa.String()), sa.column('active', sa.Boolean()))
     op.execute(members.update().where(members.c.state != 'active').values(active=sa.false()))
     op.execute(
