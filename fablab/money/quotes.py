@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.units import CURRENCY, cents, steps_of
@@ -94,6 +94,32 @@ def prices_for(uow: UnitOfWork, usage: Usage, day: date) -> Prices:
         step_s=tariff.step_s if tariff else 3600,
         kilogram_cents=material.kilogram_cents if material else None,
     )
+
+
+def machine_prices(
+    uow: UnitOfWork, audience: Audience, technologies: Collection[Technology], day: date
+) -> dict[Technology, Prices]:
+    """The hour's price of each technology that has one on `day`, in one query."""
+    query = (
+        select(Tariff.technology, Tariff.hour_cents, Tariff.step_s)
+        .where(
+            Tariff.audience == audience,
+            Tariff.technology.in_(technologies),
+            Tariff.first_day <= day,
+            or_(Tariff.last_day.is_(None), Tariff.last_day >= day),
+        )
+        .order_by(Tariff.first_day)
+    )
+    return {
+        technology: Prices(hour_cents=hour_cents, step_s=step_s, kilogram_cents=None)
+        for technology, hour_cents, step_s in uow.session.execute(query)
+    }
+
+
+def promise_again(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
+    """Another promise in the place of the first, because its owner has asked for something else."""
+    uow.session.execute(delete(QuoteRow).where(QuoteRow.claim_id == claim_id))
+    freeze(uow, claim_id, quote)
 
 
 def freeze(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:

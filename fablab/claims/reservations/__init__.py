@@ -1,5 +1,16 @@
-"""A member uses resources in person, from a start to an end of their own choosing."""
+"""A reservation's use cases, all by one name: until its hour (`placing`), when it comes (`arrivals`), again and again
+(`series`), and which there are (`reads`)."""
 
+from fablab.claims.reservations.arrivals import (
+    EARLY_ARRIVAL,
+    check_in,
+    complete_ended,
+    end_early,
+    release_missed,
+    waits_until,
+)
+from fablab.claims.reservations.dates import Date
+from fablab.claims.reservations.judging import NO_SHOW_AFTER
 from fablab.claims.reservations.models import (
     LIVE,
     RESERVATION_STEPS,
@@ -9,32 +20,29 @@ from fablab.claims.reservations.models import (
     ReservationState,
     Series,
 )
-from fablab.claims.reservations.use import (
-    EARLY_ARRIVAL,
-    NO_SHOW_AFTER,
-    Order,
-    Repeat,
-    Repeated,
-    Shifted,
-    Skipped,
+from fablab.claims.reservations.orders import Order, Repeat, Repeated, Shifted, Skipped
+from fablab.claims.reservations.placing import (
     approve,
-    between,
     cancel,
-    cancel_series,
-    check_in,
-    complete_ended,
-    current_on,
     decline,
-    end_early,
     hand_over,
-    may_see,
     move,
-    of_member,
     preview,
-    release_missed,
-    repeat,
+    price_of,
+    refusals_of,
     reserve,
 )
+from fablab.claims.reservations.reads import (
+    Row,
+    between,
+    current_on,
+    may_change,
+    may_see,
+    of_member,
+    requested,
+    rows,
+)
+from fablab.claims.reservations.series import cancel_series, foresee, of_series, repeat
 
 __all__ = [
     "EARLY_ARRIVAL",
@@ -42,12 +50,14 @@ __all__ = [
     "NO_SHOW_AFTER",
     "RESERVATION_STEPS",
     "Arrival",
+    "Date",
     "Every",
     "Order",
     "Repeat",
     "Repeated",
     "Reservation",
     "ReservationState",
+    "Row",
     "Series",
     "Shifted",
     "Skipped",
@@ -60,12 +70,20 @@ __all__ = [
     "current_on",
     "decline",
     "end_early",
+    "foresee",
     "hand_over",
+    "may_change",
     "may_see",
     "move",
     "of_member",
+    "of_series",
     "preview",
+    "price_of",
+    "refusals_of",
     "release_missed",
     "repeat",
+    "requested",
     "reserve",
+    "rows",
+    "waits_until",
 ]

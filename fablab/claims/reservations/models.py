@@ -78,9 +78,14 @@ class Series(Base):
     until: Mapped[date | None]
     count: Mapped[int | None]
     skipped: Mapped[list[dict[str, object]]] = mapped_column(JSON, default=list)
+    key: Mapped[str | None] = mapped_column(String(80))
+    asked: Mapped[str | None] = mapped_column(String(64))
     made_at: Mapped[datetime]
 
-    __table_args__ = (CheckConstraint("step > 0", name="step"),)
+    __table_args__ = (
+        CheckConstraint("step > 0", name="step"),
+        UniqueConstraint("made_by_id", "key", name="uq_reservation_series_key"),
+    )
 
 
 class Reservation(Base):

@@ -31,11 +31,14 @@ def upgrade():
         sa.Column('until', sa.Date(), nullable=True),
         sa.Column('count', sa.Integer(), nullable=True),
         sa.Column('skipped', sa.JSON(), nullable=False),
+        sa.Column('key', sa.String(80), nullable=True),
+        sa.Column('asked', sa.String(64), nullable=True),
         sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint('step > 0', name=op.f('ck_reservation_series_step')),
         sa.ForeignKeyConstraint(['member_id'], ['members.id'], name=op.f('fk_reservation_series_member_id_members')),
         sa.ForeignKeyConstraint(['made_by_id'], ['members.id'], name=op.f('fk_reservation_series_made_by_id_members')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_reservation_series')),
+        sa.UniqueConstraint('made_by_id', 'key', name='uq_reservation_series_key'),
     )
     op.create_index(op.f('ix_reservation_series_member_id'), 'reservation_series', ['member_id'])
     op.create_table(

@@ -1,0 +1,66 @@
+"""What a reservation costs: every machine's tariff for the hours that really pass, promised at first and charged last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from fablab.base.database import UnitOfWork
+from fablab.claims.models import Claim
+from fablab.claims.reservations.models import Reservation
+from fablab.money import quotes
+from fablab.money.quotes import Line, Quote
+from fablab.people.models import Audience
+from fablab.places import house
+from fablab.places.models import Technology
+
+
+def quote(
+    uow: UnitOfWork,
+    technologies: Iterable[Technology | None],
+    audience: Audience,
+    start_at: datetime,
+    end_at: datetime,
+    *,
+    made_at: datetime | None = None,
+) -> Quote:
+    """By the tariffs of the day on which it was made (None: today), so that moving it never changes the grid.
+
+    Hours are those that pass between the two instants: a night in which the clocks change is longer or shorter. What
+    has no tariff, such as a room, costs nothing.
+    """
+    used = [technology for technology in technologies if technology is not None]
+    if not used:
+        return Quote(lines=(), total_cents=0)
+    prices = quotes.machine_prices(uow, audience, set(used), house.day_of(uow, made_at or uow.now))
+    duration_s = (end_at - start_at).total_seconds()
+    lines: list[Line] = []
+    for technology in used:
+        usage = quotes.Usage(
+            technology=technology, audience=audience, duration_s=duration_s, material_id=None, weight_g=0
+        )
+        if technology in prices:
+            lines.extend(quotes.price(usage, prices[technology]).lines)
+    return Quote(lines=tuple(lines), total_cents=sum(each.amount_cents for each in lines))
+
+
+def charge(
+    uow: UnitOfWork, row: Reservation, claim: Claim, technologies: Iterable[Technology | None]
+) -> None:
+    """The hours from its start to its end, or to the moment somebody ended it before: never more than was promised."""
+    assert row.ended_at is not None
+    if claim.audience is None:
+        return
+    ended_at = max(row.start_at, min(row.ended_at, row.end_at))
+    found = quote(uow, technologies, claim.audience, row.start_at, ended_at, made_at=row.made_at)
+    if found.total_cents == 0:
+        return
+    quotes.charge(
+        uow,
+        found,
+        claim_id=row.id,
+        run_id=row.id,
+        member_id=claim.member_id,
+        project_id=claim.project_id,
+        audience=claim.audience,
+    )

@@ -1,0 +1,137 @@
+"""Which reservations there are: one by its id, whoever has a resource now, a member's own, and rows for the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from fablab.base.database import UnitOfWork
+from fablab.base.errors import NotFound
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind
+from fablab.claims.reservations.models import LIVE, Reservation, ReservationState
+from fablab.people.access import Right, allows, require
+from fablab.people.models import Member
+
+MOST_ROWS = 20_000
+
+
+class Row(NamedTuple):
+    """One place in the calendar, whatever holds it; `state` only of a reservation, `member` its holder's name."""
+
+    claim_id: str
+    resource_id: int
+    kind: ClaimKind
+    start_at: datetime
+    end_at: datetime
+    firm: AllocationState
+    title: str
+    member_id: int | None
+    member: str | None
+    state: ReservationState | None
+    unattended_from: datetime | None
+    series_id: str | None
+
+
+def get(uow: UnitOfWork, reservation_id: str) -> Reservation:
+    row = uow.session.get(Reservation, reservation_id)
+    if row is None:
+        raise NotFound("reservation.unknown", id=reservation_id[:20])
+    return row
+
+
+def may_see(uow: UnitOfWork, reservation_id: str) -> Reservation:
+    """Somebody else's does not exist for those who may not see it."""
+    row = get(uow, reservation_id)
+    if not is_own(uow, row) and not allows(uow.actor, Right.SEE_ALL):
+        raise NotFound("reservation.unknown", id=reservation_id[:20])
+    return row
+
+
+def may_change(uow: UnitOfWork, reservation_id: str) -> Reservation:
+    row = may_see(uow, reservation_id)
+    require(uow.actor, Right.SUBMIT if is_own(uow, row) else Right.OPERATE)
+    return row
+
+
+def is_own(uow: UnitOfWork, row: Reservation) -> bool:
+    """Its holder's, or a child's of theirs."""
+    mine = uow.actor.member_id
+    return mine is not None and (row.member_id == mine or parent_of(uow, row.member_id) == mine)
+
+
+def parent_of(uow: UnitOfWork, member_id: int) -> int | None:
+    return uow.session.scalar(select(Member.parent_id).where(Member.id == member_id))
+
+
+def current_on(uow: UnitOfWork, resource_id: int, at: datetime | None = None) -> Reservation | None:
+    """Whose it is at that moment (None: now): requested, confirmed or in use."""
+    at = at or uow.now
+    query = (
+        select(Reservation)
+        .join(Allocation, Allocation.claim_id == Reservation.id)
+        .where(
+            Allocation.resource_id == resource_id,
+            Allocation.start_at <= at,
+            Allocation.end_at > at,
+            Reservation.state.in_(LIVE),
+        )
+    )
+    return uow.session.scalars(query.limit(1)).first()
+
+
+def of_member(uow: UnitOfWork, member_id: int, *, ended: int = 20) -> list[Reservation]:
+    """The live ones by their start, then the last `ended` that are over, the newest first."""
+    mine = select(Reservation).where(Reservation.member_id == member_id)
+    live = mine.where(Reservation.state.in_(LIVE)).order_by(Reservation.start_at, Reservation.id)
+    over = mine.where(Reservation.state.not_in(LIVE)).order_by(Reservation.end_at.desc()).limit(ended)
+    return [*uow.session.scalars(live), *uow.session.scalars(over)]
+
+
+def requested(uow: UnitOfWork) -> list[Reservation]:
+    """Those that staff are asked about, the next one first."""
+    require(uow.actor, Right.OPERATE)
+    query = select(Reservation).where(Reservation.state == ReservationState.REQUESTED)
+    return list(uow.session.scalars(query.order_by(Reservation.start_at, Reservation.id)))
+
+
+def between(
+    uow: UnitOfWork, start: datetime, end: datetime, resource_ids: Sequence[int] = ()
+) -> list[Reservation]:
+    """The live ones that hold a part of [start, end), by start."""
+    held = select(Allocation.claim_id).where(Allocation.start_at < end, Allocation.end_at > start)
+    if resource_ids:
+        held = held.where(Allocation.resource_id.in_(resource_ids))
+    query = select(Reservation).where(Reservation.id.in_(held), Reservation.state.in_(LIVE))
+    return list(uow.session.scalars(query.order_by(Reservation.start_at, Reservation.id)))
+
+
+def rows(uow: UnitOfWork, start: datetime, end: datetime, resource_ids: Sequence[int] = ()) -> list[Row]:
+    """Everything that holds a part of [start, end), by resource and start: one query, and no entities."""
+    query = (
+        select(
+            Allocation.claim_id,
+            Allocation.resource_id,
+            Claim.kind,
+            Allocation.start_at,
+            Allocation.end_at,
+            Allocation.state,
+            Claim.title,
+            Claim.member_id,
+            Member.name,
+            Reservation.state,
+            Reservation.unattended_from,
+            Reservation.series_id,
+        )
+        .join(Claim, Claim.id == Allocation.claim_id)
+        .outerjoin(Member, Member.id == Claim.member_id)
+        .outerjoin(Reservation, Reservation.id == Allocation.claim_id)
+        .where(Allocation.start_at < end, Allocation.end_at > start)
+        .order_by(Allocation.resource_id, Allocation.start_at)
+        .limit(MOST_ROWS)
+    )
+    if resource_ids:
+        query = query.where(Allocation.resource_id.in_(resource_ids))
+    return [Row._make(row) for row in uow.session.execute(query)]
