@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 DEFAULT_DATA = Path("data")
@@ -18,6 +18,8 @@ MOST_HANDOVER_S = 600.0
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _HOST = re.compile(r"\*\.[\w.-]+|[\w.-]+|\[[0-9a-fA-F:]+\]", re.ASCII)
+_MAILBOX = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,180}")
+SMTP_SECURITY = ("starttls", "tls", "none")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -35,7 +37,9 @@ class Settings:
     """`allowed_hosts`: names this server answers to; `*.example.org` takes every name under it, none means local ones
     and that of `base_url`. `trusted_proxies`: addresses whose forwarded headers are believed; nobody else's are.
     `search_s`: how long a better plan is searched for after the calendar has changed; 0 never. `handover_s`: how long a
-    server waits for the one before it to let go of the data folder.
+    server waits for the one before it to let go of the data folder. Without `smtp_host` no letter leaves: staff read them
+    in the outbox. `smtp_from`: the address letters come from. `smtp_security`: starttls, tls, or none for a server on
+    this computer. `hook_networks`: private networks that webhooks may lead to, such as 192.168.1.0/24; none otherwise.
     """
 
     data_dir: Path = DEFAULT_DATA
@@ -53,6 +57,14 @@ class Settings:
     log_json: bool = False
     search_s: float = SEARCH_S
     handover_s: float = HANDOVER_S
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    smtp_from: str = ""
+    smtp_security: str = SMTP_SECURITY[0]
+    hook_networks: tuple[str, ...] = ()
+    providers: Path | None = None
 
     @property
     def url(self) -> str:
@@ -68,9 +80,18 @@ class Settings:
         return self.devices or self.data_dir / "devices.toml"
 
     @property
+    def providers_file(self) -> Path:
+        """Who else may say who somebody is (`web.security.providers`); there need be none."""
+        return self.providers or self.data_dir / "providers.toml"
+
+    @property
     def address(self) -> str:
         """What people type into the browser."""
         return self.base_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def sends_mail(self) -> bool:
+        return bool(self.smtp_host)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -111,8 +132,25 @@ def _check(settings: Settings) -> None:
         raise SettingsError("FABLAB_SEARCH_S", f"must be between 0 and {MOST_SEARCH_S:.0f} seconds")
     if not 0 <= settings.handover_s <= MOST_HANDOVER_S:
         raise SettingsError("FABLAB_HANDOVER_S", f"must be between 0 and {MOST_HANDOVER_S:.0f} seconds")
+    _check_mail(settings)
     if settings.upload_limit_bytes < 1:
         raise SettingsError("FABLAB_UPLOAD_LIMIT_BYTES", "must be at least 1 byte")
+
+
+def _check_mail(settings: Settings) -> None:
+    if not 1 <= settings.smtp_port <= 65535:
+        raise SettingsError("FABLAB_SMTP_PORT", f"{settings.smtp_port} is not between 1 and 65535")
+    if settings.smtp_security not in SMTP_SECURITY:
+        raise SettingsError("FABLAB_SMTP_SECURITY", f"must be one of {', '.join(SMTP_SECURITY)}")
+    if settings.sends_mail and not settings.smtp_from:
+        raise SettingsError(
+            "FABLAB_SMTP_FROM", "is needed with FABLAB_SMTP_HOST: the address letters come from"
+        )
+    if settings.smtp_from and not _MAILBOX.fullmatch(settings.smtp_from):
+        raise SettingsError("FABLAB_SMTP_FROM", "is not an e-mail address")
+    if settings.smtp_security == "none" and settings.smtp_password and settings.smtp_host not in LOCAL_HOSTS:
+        # In clear over a network anybody on the way could read it, and send letters in the lab's name.
+        raise SettingsError("FABLAB_SMTP_SECURITY", "a password is sent in clear to this computer alone")
 
 
 def _text(_variable: str, text: str) -> str:
@@ -175,6 +213,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "host": _text,
     "port": _number,
     "devices": _path,
+    "providers": _path,
     "base_url": _url,
     "upload_limit_bytes": _number,
     "secure_cookies": _switch,
@@ -185,4 +224,11 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "log_json": _switch,
     "search_s": _seconds,
     "handover_s": _seconds,
+    "smtp_host": _text,
+    "smtp_port": _number,
+    "smtp_user": _text,
+    "smtp_password": _text,
+    "smtp_from": _text,
+    "smtp_security": _text,
+    "hook_networks": _addresses,
 }

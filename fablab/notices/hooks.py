@@ -91,11 +91,15 @@ def witness(uow: UnitOfWork) -> None:
     events = {(e.topic, str(e.id), e.name): e for e in uow.events if e.topic in TOPICS}
     if not events:
         return
-    wanted = _wanted(uow)
-    for hook_id, names in wanted.rows:
-        for event in events.values():
-            if {f"{event.topic}.{event.name}", f"{event.topic}.*"} & names:
-                uow.session.add(_delivery(uow, hook_id, event))
+    rows = [
+        _delivery(uow, hook_id, event)
+        for hook_id, names in _wanted(uow).rows
+        for event in events.values()
+        if {f"{event.topic}.{event.name}", f"{event.topic}.*"} & names
+    ]
+    if rows:
+        uow.session.add_all(rows)
+        uow.raise_event("outbox", "house", "hook")
 
 
 def _wanted(uow: UnitOfWork) -> Wanted:
@@ -296,6 +300,14 @@ def answered(uow: UnitOfWork, sending: Sending, answer: Answer) -> Hook | None:
 def back_off(tries: int, chance: random.Random | None = None) -> timedelta:
     wait_s = BACK_OFF[min(tries, len(BACK_OFF)) - 1]
     return timedelta(seconds=wait_s * (chance or random).uniform(0.8, 1.2))
+
+
+def lost(uow: UnitOfWork) -> bool:
+    """Whether there is anything to recover: to ask is no write."""
+    query = select(Delivery.id).where(
+        Delivery.state == DeliveryState.SENDING, Delivery.lease_until <= uow.now
+    )
+    return uow.session.scalar(query.limit(1)) is not None
 
 
 def recover(uow: UnitOfWork) -> int:

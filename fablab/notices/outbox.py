@@ -88,6 +88,15 @@ def fail(uow: UnitOfWork, lease: str, reason: str, said: str = "") -> None:
         letter.reason, letter.said = reason, said[:300] or None
 
 
+def put_back(uow: UnitOfWork, lease: str, reason: str, said: str = "") -> None:
+    """The server is not there for anybody: no fault of this letter, so it does not count as a try of it."""
+    for letter in taken(uow, lease):
+        letter.state = step(LETTER_STEPS, letter.state, "fail")
+        letter.tries = max(0, letter.tries - 1)
+        letter.due_at, letter.lease, letter.lease_until = uow.now, None, None
+        letter.reason, letter.said = reason, said[:300] or None
+
+
 def give_up(uow: UnitOfWork, lease: str, reason: str, said: str = "") -> None:
     """No further try will help."""
     for letter in taken(uow, lease):
@@ -98,6 +107,12 @@ def _give_up(letter: Letter, reason: str, said: str) -> None:
     letter.state = step(LETTER_STEPS, letter.state, "give_up")
     letter.lease, letter.lease_until = None, None
     letter.reason, letter.said = reason, said[:300] or None
+
+
+def lost(uow: UnitOfWork) -> bool:
+    """Whether there is anything to recover: to ask is no write."""
+    query = select(Letter.id).where(Letter.state == LetterState.SENDING, Letter.lease_until <= uow.now)
+    return uow.session.scalar(query.limit(1)) is not None
 
 
 def recover(uow: UnitOfWork) -> int:

@@ -78,7 +78,8 @@ def resend(uow: UnitOfWork, letter_id: int) -> Letter:
     require(uow.actor, Right.SEE_ALL)
     row = _letter(uow, letter_id)
     row.state = step(LETTER_STEPS, row.state, "resend")
-    row.due_at, row.tries, row.sent_at = uow.now, 0, None
+    # As if it were written now: news that old is not sent again by itself, but it is when somebody asks for it.
+    row.made_at, row.due_at, row.tries, row.sent_at = uow.now, uow.now, 0, None
     row.reason = row.said = None
     log.record(
         uow, "letter.resent", for_member_id=row.member_id, about=f"letter {letter_id}", letter=row.code

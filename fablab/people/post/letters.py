@@ -46,7 +46,7 @@ def take(uow: UnitOfWork) -> Envelope | None:
     zone = ZoneInfo(house.house(uow).zone)
     for letter in outbox.due(uow):
         lease = secrets.token_hex(16)
-        if uow.now - letter.due_at > outbox.EXPIRES:
+        if uow.now - letter.made_at > outbox.EXPIRES:
             _refuse(uow, letter, lease, "letter.too_old")
             continue
         reader = reader_of(uow, letter)
