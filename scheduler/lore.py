@@ -29,8 +29,13 @@ class Lore:
 
 
 def lore(uow: UnitOfWork) -> Lore:
-    factors, odds = _learnt(uow)
-    return Lore(factors=factors, odds=odds, fairness=fairness(uow, shares.hours(uow)))
+    known, odds = _learnt(uow)
+    return Lore(factors=known, odds=odds, fairness=fairness(uow, shares.hours(uow)))
+
+
+def factors(uow: UnitOfWork) -> Factors:
+    """How long runs take here, and nothing else: for whoever asks about one start."""
+    return _learnt(uow)[0]
 
 
 def key_of(resource_id: int, material_id: int | None, source: str) -> Key:

@@ -18,10 +18,12 @@ from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
+from fablab.claims.reservations.models import Reservation
 from fablab.device import DeviceState, Status
 from fablab.people.access import Right, require
 from fablab.places import house
 from fablab.places.models import Machine, Spool
+from fablab.runs import lodging
 from fablab.runs.models import ENDED, LIVE, RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
 from fablab.runs.settle import settle
@@ -34,12 +36,20 @@ CLOCK_SLACK = timedelta(seconds=5)  # a tap from further in the future was made 
 WRITE_EVERY = timedelta(minutes=1)  # progress goes to the database once a minute, to the screens at once
 
 
-def prepare(uow: UnitOfWork, allocation: Allocation, *, bed_clear: bool, spool_id: int | None = None) -> Run:
-    """The operator's tap: the bed is clear, the material is in. Nothing is sent yet.
+def prepare(
+    uow: UnitOfWork,
+    allocation: Allocation,
+    *,
+    bed_clear: bool,
+    spool_id: int | None = None,
+    host: Reservation | None = None,
+) -> Run:
+    """The operator's tap: the bed is clear, the material is in. Nothing is sent yet. `host`: the reservation that it
+    takes place in, whose holder is their own operator.
 
     Raises `Invalid` without the confirmation, `Refused` with every reason why this cannot start here.
     """
-    require(uow.actor, Right.OPERATE)
+    lodging.require_hands(uow, host, allocation.claim)
     if not bed_clear:
         raise Invalid("bed.not_confirmed", field="bed_clear")
     row = house.machine(uow, allocation.resource_id, lock=True)
@@ -107,8 +117,9 @@ def require_waiting(uow: UnitOfWork, claim: Claim) -> None:
         raise Refused([Refusal(code="job.not_waiting")])
 
 
-def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
-    """The first allocation of a machine whose job may start: in the queue, and no run on it yet."""
+def next_waiting(uow: UnitOfWork, resource_id: int, *, member_id: int | None = None) -> Allocation | None:
+    """The first allocation of a machine whose job may start: in the queue, and no run on it yet. `member_id`: of this
+    member's only, for the machine is theirs."""
     query = (
         select(Allocation)
         .join(Job, Job.id == Allocation.claim_id)
@@ -118,6 +129,8 @@ def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
             Job.state == JobState.QUEUED,
         )
     )
+    if member_id is not None:
+        query = query.join(Claim, Claim.id == Allocation.claim_id).where(Claim.member_id == member_id)
     return uow.session.scalars(query.order_by(Allocation.start_at).limit(1)).unique().first()
 
 
@@ -209,6 +222,7 @@ def withdraw(uow: UnitOfWork, run_id: str, detail: str) -> None:
         if allocation.run_id == run.id:
             allocation.run_id = None
             allocation.state = AllocationState.TENTATIVE  # or the plan could never move it again
+    lodging.give_up_place(uow, run.claim, run.resource_id)
     announce(uow, run)
 
 
@@ -229,9 +243,10 @@ def ask_cancel(uow: UnitOfWork, run_id: str) -> Run:
 
 
 def may_pause(uow: UnitOfWork, run_id: str) -> Run:
-    """The run, if this actor may pause or resume it now."""
+    """The run, if this actor may pause or resume it now: an operator, or whoever started it in their own reservation."""
     run = get(uow, run_id)
-    require(uow.actor, Right.OPERATE)
+    if uow.actor.member_id is None or run.operator_id != uow.actor.member_id:
+        require(uow.actor, Right.OPERATE)
     if run.state not in (RunState.RUNNING, RunState.PAUSED):
         raise Conflict("run.not_running")
     return run

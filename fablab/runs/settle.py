@@ -9,6 +9,7 @@ from fablab.claims.jobs.models import JobState
 from fablab.money import quotes
 from fablab.notices import tell
 from fablab.places.models import Spool
+from fablab.runs import lodging
 from fablab.runs.models import Run, RunState
 
 #: What the end of a run does to its job. An interrupted run is nobody's failure: the job goes back in the queue.
@@ -47,6 +48,7 @@ def _free_the_rest(uow: UnitOfWork, run: Run) -> None:
     for allocation in run.claim.allocations:
         if allocation.run_id == run.id:
             calendar.trim(uow, allocation, run_end_at=uow.now, end_at=uow.now)
+    lodging.move_out(uow, run.resource_id)
 
 
 def _take_from_spool(uow: UnitOfWork, run: Run) -> None:

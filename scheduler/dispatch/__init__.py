@@ -21,9 +21,9 @@ from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, NotFound, Refusal, Refused
 from fablab.base.events import Event
 from fablab.device import Capability, DeviceState, LinkState, Safety, Status
-from fablab.people.access import Right, require
+from fablab.people.access import Right, allows, require
 from fablab.places import house
-from fablab.runs import attempts, stops
+from fablab.runs import attempts, lodging, stops
 from fablab.runs.models import Run, RunState
 from scheduler import planner
 from scheduler.aftercare import Care, is_moving
@@ -180,11 +180,15 @@ class Dispatcher:
         bed_clear: bool,
         spool_id: int | None = None,
     ) -> Run:
-        """The bed is clear, the material is in: start the next job here, or the one named, now.
+        """The bed is clear, the material is in: start the next job here, or the one named, now. In a reservation of
+        theirs a member does so, too.
 
-        Raises `Refused`, `Conflict` or `Invalid` with nothing changed.
+        Raises `Forbidden`, `Refused`, `Conflict` or `Invalid` with nothing changed.
         """
-        require(actor, Right.OPERATE)
+        if not allows(actor, Right.OPERATE):
+            await self._books.look(lambda uow: lodging.require_hands_at(uow, resource_id), actor)
+            if self.stopped(resource_id) is not None:
+                raise Refused([Refusal(code="machine.stop_unseen")])
         link = self.links.get(resource_id)
         if link is not None and link.state is LinkState.ONLINE and is_moving(link.status):
             raise Conflict("machine.busy")

@@ -25,6 +25,15 @@ class Books:
         """Written in one transaction. Raises what `work` raises, with nothing kept."""
         return await self.in_thread(lambda: self.database.write(work, actor))
 
+    async def look(self, work: Callable[[UnitOfWork], T], actor: Actor = SYSTEM) -> T:
+        """Read only: whatever `work` changes is thrown away."""
+
+        def read() -> T:
+            with self.database.read(actor) as uow:
+                return work(uow)
+
+        return await self.in_thread(read)
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

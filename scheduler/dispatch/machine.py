@@ -33,7 +33,8 @@ from fablab.runs.reconcile import reconcile
 from scheduler.aftercare import Care, Cooling, cooling, is_moving
 from scheduler.dispatch.books import Books
 from scheduler.dispatch.steps import end, guarded
-from scheduler.live import Live, begun
+from scheduler.hands import begin_or_drop
+from scheduler.live import Live
 from scheduler.port import MachineLink
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,11 @@ class Machine:
         except LabError as error:
             log.error("%s: the program of %s cannot be read: %s", self.link.name, live.id, error)
             return await self._books.do(lambda uow: attempts.withdraw(uow, live.id, "program_gone"))
-        run, self.live = await self._books.do(lambda uow: begun(uow, live.id))
+        begun = await self._books.do(lambda uow: begin_or_drop(uow, live.id))
+        if begun is None:
+            log.warning("%s: the tap for %s is no longer good", self.link.name, live.id)
+            return None
+        run, self.live = begun
         try:
             if self.care.stopped_since(live.prepared_at):
                 raise DeviceRefused("stopped")

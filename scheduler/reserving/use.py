@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, LabError, Refusal, Refused
 from fablab.claims import calendar
+from fablab.claims.reservations import judging
 from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.models import Reservation
+from fablab.claims.reservations.orders import check_span
 from fablab.claims.reservations.use import Order
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
@@ -122,6 +124,34 @@ class Reserving:
                 return Forecast(version=calendar.version(uow), refusals=tuple(against))
             return forecast_room(uow, span.resource_ids, span.start_at, span.end_at)
 
+    def forecast_move(
+        self,
+        actor: Actor,
+        reservation_id: str,
+        *,
+        start_at: datetime,
+        end_at: datetime,
+        resource_ids: Sequence[int],
+    ) -> Forecast:
+        """`forecast` for one that there is and that would be there instead. Raises `Invalid` as `move` does."""
+        with self.database.read(actor) as uow:
+            row = reservations.may_change(uow, reservation_id)
+            alone = row.unattended_from
+            if alone is not None:
+                moved = alone + (start_at - row.start_at)
+                alone = moved if moved < end_at else None
+            order = Order(
+                resource_ids=tuple(resource_ids), start_at=start_at, end_at=end_at, unattended_from=alone
+            )
+            against = _against_move(uow, row, order)
+            span = replace(_span_of(order), claim_id=row.id)
+            held = _in_the_way(uow, span)
+            if any(not each.soft for each in held):
+                against.append(Refusal(code=TAKEN))
+            if against or not held:
+                return Forecast(version=calendar.version(uow), refusals=tuple(against))
+            return forecast_room(uow, span.resource_ids, start_at, end_at)
+
     def _taking(
         self,
         actor: Actor,
@@ -170,6 +200,25 @@ def _span_of(order: Order) -> _Span:
 def _preview(uow: UnitOfWork, order: Order) -> tuple[Refusal, ...]:
     """The rules' word, but for the place itself: that somebody has it is for the calendar to say."""
     return tuple(each for each in reservations.preview(uow, order) if each.code != TAKEN)
+
+
+def _against_move(uow: UnitOfWork, row: Reservation, order: Order) -> list[Refusal]:
+    """A part of what is held already is never refused."""
+    check_span(order.start_at, order.end_at)
+    is_part = row.start_at <= order.start_at and order.end_at <= row.end_at
+    if is_part and set(order.resource_ids) <= set(row.resource_ids):
+        return []
+    judged = judging.judge(
+        uow,
+        row.member_id,
+        order.resource_ids,
+        order.start_at,
+        order.end_at,
+        order.unattended_from,
+        row.id,
+        start_stays=order.start_at == row.start_at,
+    )
+    return [each for each in judged.refusals if each.code != TAKEN]
 
 
 def _against(uow: UnitOfWork, offer: ReservingOffer) -> tuple[Refusal, ...]:
