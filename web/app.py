@@ -31,6 +31,7 @@ from drivers.host.paths import LockHeld, take_lock
 from fablab.base.clock import Clock, SystemClock
 from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
+from fablab.notices import hooks
 from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
@@ -43,15 +44,20 @@ from web import api
 from web.api.house import installed, problem
 from web.cameras import Cameras
 from web.errors import handlers, words_of
+from web.feeds import Feeds
+from web.hooks import Courier
 from web.live import Live
 from web.log import configure
 from web.machinery import Devices, Workshop
+from web.mail import Post
 from web.pages import routes as pages
 from web.parts import Parts
 from web.security import Access, guard
 from web.security.gate import Gate
 from web.security.identity import Cookies, caller_of
 from web.security.limits import Limiter
+from web.security.oidc import Providers
+from web.security.providers import read_providers
 from web.settings import Settings
 from web.static_files import Assets, static_file
 from web.templating import Lab, Templates, asset_version
@@ -95,7 +101,8 @@ def create_app(
     lab, zone = _read_house(parts.database)
     catalogue = Catalogue(zone, clock)
     app = Litestar(
-        route_handlers=[api.router(), static_file, problem, *pages.route_handlers],
+        # As one router: a handler that the app itself is given beside another of the same path is wrapped twice.
+        route_handlers=[api.router(), static_file, problem, Router("/", route_handlers=pages.route_handlers)],
         guards=[guard],
         dependencies=_dependencies(parts),
         exception_handlers=handlers(),
@@ -131,6 +138,7 @@ def _parts(
 ) -> Parts:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url, clock=clock)
+    database.witnesses.append(hooks.witness)
     store = Store(settings.programs_dir)
     dispatcher = Dispatcher(database, links, store.path, clock)
     return Parts(
@@ -146,8 +154,12 @@ def _parts(
         live=live(database),
         cookies=Cookies(settings),
         limiter=limiter or Limiter(),
+        providers=Providers(read_providers(settings.providers_file), base=settings.address, clock=clock),
         cameras=Cameras(devices.cameras, devices.camera_hosts),
         fleet=Workshop(settings, clock, devices, dispatcher),
+        post=Post(settings, database, clock),
+        courier=Courier(settings, database, clock),
+        feeds=Feeds(settings, database, clock),
     )
 
 
@@ -187,6 +199,8 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
         if parts.settings.dispatch:
             await parts.dispatcher.begin()
             parts.ticks.begin()
+            parts.post.begin()
+            parts.courier.begin()
         if parts.improver is not None:
             parts.improver.begin()
         try:
@@ -194,7 +208,10 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
         finally:
             parts.live.close()
             await parts.cameras.close()
+            await parts.providers.close()
             await parts.fleet.close()
+            await parts.post.close()
+            await parts.courier.close()
             if parts.improver is not None:
                 await asyncio.to_thread(parts.improver.close)
             if parts.settings.dispatch:
@@ -245,6 +262,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "improver",
             "live",
             "cameras",
+            "feeds",
         )
     }
     return {

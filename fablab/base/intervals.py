@@ -325,6 +325,11 @@ def parse_rules(text: str) -> tuple[WeeklyRule, ...]:
     return tuple(rules)
 
 
+def parse_spans(text: str) -> tuple[tuple[time, time], ...]:
+    """The hours of one day, `"10:00-12:30, 14h-18h"`; none where nothing is said. Raises `Invalid` as `parse_rules`."""
+    return tuple(_parse_span(span.strip()) for span in text.split(",")) if text.strip() else ()
+
+
 def _parse_line(line: str) -> list[WeeklyRule]:
     parted = _LINE.fullmatch(line)
     if parted is None:

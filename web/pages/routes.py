@@ -8,9 +8,12 @@ from web.pages import (
     drafts,
     floor,
     hand,
+    hours,
     jobs,
     login,
     machines,
+    reservations,
+    reserve,
     shares,
 )
 from web.pages.shell import render_error
@@ -27,6 +30,9 @@ route_handlers = [
     *cameras.ROUTES,
     *calendar.ROUTES,
     *hand.ROUTES,
+    *hours.ROUTES,
+    *reserve.ROUTES,
+    *reservations.ROUTES,
     *calibration.ROUTES,
     *shares.ROUTES,
 ]

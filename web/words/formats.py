@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_day_names
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent
 
@@ -56,6 +56,10 @@ class Formats:
     def when(self, at: datetime, now: datetime) -> str:
         """ "Thursday 14:20" """
         return f"{self.day(at, now)} {self.clock(at)}"
+
+    def weekday(self, number: int) -> str:
+        """Monday is 0."""
+        return get_day_names("wide", "stand-alone", self.locale)[number]
 
     def duration(self, seconds: float) -> str:
         """ "2 h 05", "35 min", "40 s"; a whole day and more: "1 d 3 h" """

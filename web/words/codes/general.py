@@ -93,6 +93,12 @@ SENTENCES: dict[str, str] = {
     "span.too_long": _("That is too long a time at once: at most %(days)s days."),
     "time.no_zone": _("Please say the time zone too, as in 2026-05-04T14:00:00+02:00."),
     "time.wrong": _("This is no date and time. It is written like 2026-05-04T14:00:00+02:00."),
+    "hours.past": _("This day is over."),
+    "hours.spans": _("The hours of a day may not touch or overlap, and there are at most %(most)s stretches of them."),
+    "hours.weekday": _("There is no such day of the week."),
+    "closure.name": _("Please say why it is shut, in at most %(most)s characters."),
+    "closure.too_long": _("A closure lasts at most %(days)s days."),
+    "closure.unknown": _("This closure is not there any more."),
     "hours_empty": _("There are no hours here."),
     "hours_line": _("“%(text)s” needs days, then hours, as in “Tue-Sat 09:00-12:30”."),
     "hours_weekday": _("“%(text)s” is no day of the week."),
@@ -321,6 +327,7 @@ SHORT: dict[str, str] = {
 
 #: The words of the house's enumerations, by enumeration and value.
 WORDS: dict[str, dict[str, str]] = {
+    "hours_kind": {"open": _("Open"), "staffed": _("Staffed")},
     "technology": {
         "fdm": _("3D printing (FDM)"),
         "resin": _("3D printing (resin)"),
