@@ -59,7 +59,7 @@ class Formats:
 
     def weekday(self, number: int) -> str:
         """Monday is 0."""
-        return get_day_names("wide", "stand-alone", self.locale)[number]
+        return str(get_day_names("wide", "stand-alone", self.locale)[number])
 
     def duration(self, seconds: float) -> str:
         """ "2 h 05", "35 min", "40 s"; a whole day and more: "1 d 3 h" """
