@@ -32,6 +32,7 @@ from fablab.base.errors import (
 from fablab.device import DeviceError, DeviceRefused, LinkLost, Misfit, Unsupported
 from web.security import made_by_browser
 from web.security.identity import caller_of
+from web.security.paths import loggable
 from web.words import Catalogue, Words, choose_language
 from web.words.codes import SENTENCES
 
@@ -215,7 +216,7 @@ def _fields(error: HTTPException) -> dict[str, str]:
 def _crash(request: AnyRequest, error: Exception) -> Response[Any]:
     request_id = caller_of(request.scope).request_id
     # The traceback names files and lines, not the values in them: bodies and cookies stay out of the log.
-    log.error("crash", request=request_id, path=request.scope["path"][:200], exc_info=error)
+    log.error("crash", request=request_id, path=loggable(request.scope["path"]), exc_info=error)
     words = words_of(request)
     return _answer(request, _problem(request, words, status=500, code="internal", kind="internal", facts={}))
 

@@ -12,10 +12,14 @@ from scheduler.improve import Improver
 from scheduler.intake import Intake
 from scheduler.ticks import Ticks
 from web.cameras import Cameras
+from web.feeds import Feeds
 from web.fleet import Fleet
+from web.hooks import Courier
 from web.live import Live
+from web.mail import Post
 from web.security.identity import Cookies
 from web.security.limits import Limiter
+from web.security.oidc import Providers
 from web.settings import Settings
 from web.uploads import Uploads
 
@@ -36,5 +40,9 @@ class Parts:
     live: Live
     cookies: Cookies
     limiter: Limiter
+    providers: Providers
     cameras: Cameras
     fleet: Fleet
+    post: Post
+    courier: Courier
+    feeds: Feeds

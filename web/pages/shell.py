@@ -27,6 +27,7 @@ from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.intake import Intake
 from web.cameras import Cameras
 from web.errors import Problem, words_of
+from web.feeds import Feeds
 from web.fleet import Fleet
 from web.live import Live
 from web.pages.eyes import Eyes, Stock
@@ -75,6 +76,8 @@ class Parts(Protocol):
     def cameras(self) -> Cameras: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def feeds(self) -> Feeds: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,8 @@ async def _csrf(request: Request[Any, Any, Any], caller: Caller, handler: BaseRo
         return
     if handler.opt.get("csrf") == "stream":
         return  # its handler reads the form as a stream, and checks the field before the file (`web.uploads`)
+    if handler.opt.get("csrf") == "secret":
+        return  # the address itself is the leave: mail programs send this one for their reader (RFC 8058)
     kind = request.content_type[0]
     if kind == RequestEncodingType.JSON and handler.opt.get("csrf") == "json":
         return  # a page of another site cannot send JSON without asking first, and nobody answers that question

@@ -22,6 +22,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from fablab.base.database import Database
 from web.security.identity import Caller, Cookies, caller_for, header, identify, remember, shown_in
 from web.security.limits import address_key
+from web.security.paths import loggable
 from web.security.recent import Recent, is_stop
 from web.settings import Settings
 
@@ -143,7 +144,7 @@ def _note(scope: Scope, caller: Caller, status: int, duration_s: float) -> None:
     log.info(
         "request",
         method=cast("str", scope.get("method")),
-        path=path[:200],
+        path=loggable(path),
         status=status,
         ms=round(duration_s * 1000, 1),
         member=caller.signed_in.member_id if caller.signed_in else None,

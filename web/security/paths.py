@@ -1,0 +1,13 @@
+"""Addresses that are secrets themselves: what may be written down of them."""
+
+from __future__ import annotations
+
+#: Whoever knows what comes behind these may read a calendar, or switch a letter off.
+SECRET_BEHIND = ("/ical/", "/notices/off/")
+HIDDEN = "***"
+
+
+def loggable(path: str) -> str:
+    """The path without a secret in it; never longer than 200 characters."""
+    start = next((start for start in SECRET_BEHIND if path.startswith(start)), None)
+    return f"{start}{HIDDEN}" if start is not None else path[:200]
