@@ -20,6 +20,7 @@ from web.mail import Post
 from web.security.identity import Cookies
 from web.security.limits import Limiter
 from web.security.oidc import Providers
+from web.security.oidc import Providers
 from web.settings import Settings
 from web.uploads import Uploads
 
@@ -40,6 +41,7 @@ class Parts:
     live: Live
     cookies: Cookies
     limiter: Limiter
+    providers: Providers
     providers: Providers
     cameras: Cameras
     fleet: Fleet

@@ -3,6 +3,7 @@
     @get("/floor", access=Access.SIGNED_IN)
     @post("/machines/{id:int}/clear", access=Right.OPERATE)
     @get("/login", access=Access.PUBLIC, pace=Pace.LOGIN)
+    @post("/logout", access=Access.IN_PERSON, held_back=True)   # also for those who are (`people.access.policy`)
 
 A change made with a cookie must carry the sign-in's csrf token, in the header `X-CSRF-Token` or the form field
 `csrf`, and must not come from another site. A bearer token needs neither, but has scopes.
@@ -51,6 +52,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     # A sign-in is counted by address: whoever tries passwords is not yet anybody.
     limiter.draw(pace, f"address:{caller.address}" if pace is Pace.LOGIN else caller.key)
     _let_in(caller, needs)
+    _not_held_back(caller, needs, always=pace is Pace.STOP or handler.opt.get("held_back") is True)
     if connection.scope.get("method", "GET") not in SAFE_METHODS and not caller.by_bearer:
         assert isinstance(connection, Request)
         _same_site(connection)
@@ -70,6 +72,14 @@ def _let_in(caller: Caller, needs: Access | Right) -> None:
         raise Forbidden("access.in_person")
     elif caller.by_bearer and Scope.READ not in (actor.scopes or frozenset()):
         raise Forbidden("access.scope", scope=Scope.READ.value)
+
+
+def _not_held_back(caller: Caller, needs: Access | Right, *, always: bool) -> None:
+    """Whose second factor is overdue gives themselves one first. A machine is stopped whatever is due; tokens are made
+    with a factor, and go on."""
+    signed_in = caller.signed_in
+    if signed_in is not None and signed_in.held_back and needs is not Access.PUBLIC and not always:
+        raise Forbidden("factor.required")
 
 
 def _same_site(request: Request[Any, Any, Any]) -> None:

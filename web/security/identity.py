@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -19,10 +20,12 @@ from fablab.base.database import Database
 from fablab.base.errors import Unauthenticated
 from fablab.people import access
 from fablab.people.access import SignedIn
+from fablab.people.access.browsers import KNOWN_FOR
 from web.settings import Settings
 
 VISIT_LIFE_S = 12 * 3600
 LANGUAGE_LIFE_S = 365 * 24 * 3600
+BROWSER_LIFE_S = int(KNOWN_FOR.total_seconds())
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,128}")
 _STATE = "fablab"
 
@@ -76,6 +79,10 @@ class Cookies:
         self.login = f"{prefix}fablab_login"
         self.visit = f"{prefix}fablab_visit"
         self.language = "fablab_language"
+        self.browser = f"{prefix}fablab_browser"  # known again when it next signs in; opens nothing
+        self.step = f"{prefix}fablab_step"  # a sign-in that is half done
+        self.trip = f"{prefix}fablab_trip"  # on its way to a provider and back
+        self.arrival = f"{prefix}fablab_arrival"  # somebody new whom a provider has named
 
     def for_login(self, token: str) -> Cookie:
         life_s = int(access.LOGIN_LIFE.total_seconds())
@@ -86,6 +93,15 @@ class Cookies:
 
     def for_visit(self, token: str) -> Cookie:
         return self._cookie(self.visit, token, VISIT_LIFE_S)
+
+    def for_browser(self, token: str) -> Cookie:
+        return self._cookie(self.browser, token, BROWSER_LIFE_S)
+
+    def for_a_while(self, name: str, token: str, life: timedelta) -> Cookie:
+        return self._cookie(name, token, int(life.total_seconds()))
+
+    def no(self, name: str) -> Cookie:
+        return self._cookie(name, "", 0)
 
     def for_language(self, language: str) -> Cookie:
         return self._cookie(self.language, language, LANGUAGE_LIFE_S)
