@@ -47,14 +47,22 @@ def house(uow: UnitOfWork) -> House:
     return row
 
 
+def zone(uow: UnitOfWork) -> ZoneInfo:
+    """Of the clock on the wall."""
+    name = uow.session.scalar(select(House.zone))
+    if name is None:
+        raise NotFound("house.missing")
+    return ZoneInfo(name)
+
+
 def today(uow: UnitOfWork) -> date:
     """The day on the wall: prices and tariffs change at local midnight."""
-    return uow.now.astimezone(ZoneInfo(house(uow).zone)).date()
+    return uow.now.astimezone(zone(uow)).date()
 
 
 def day_of(uow: UnitOfWork, at: datetime) -> date:
     """The day on the wall at that instant."""
-    return at.astimezone(ZoneInfo(house(uow).zone)).date()
+    return at.astimezone(zone(uow)).date()
 
 
 def own_hours(uow: UnitOfWork) -> frozenset[int]:

@@ -1,0 +1,20 @@
+"""JSON under /api: one file a subject, shapes beside the handlers, problem+json for every error."""
+
+from litestar import Router
+
+from web.api import cameras, hours, house, jobs, machines, people, plan, reservations
+
+ROUTES = (
+    *people.ROUTES,
+    *jobs.ROUTES,
+    *machines.ROUTES,
+    *plan.ROUTES,
+    *reservations.ROUTES,
+    *cameras.ROUTES,
+    *house.ROUTES,
+    *hours.ROUTES,
+)
+
+
+def router() -> Router:
+    return Router("/api", route_handlers=ROUTES, dependencies=machines.DEPENDENCIES)
