@@ -81,6 +81,7 @@ def _viewer(request: Request[Any, Any, Any], words: Words) -> Viewer | None:
         initials=initials,
         role=words.word("role", signed_in.role),
         operates=allows(signed_in.actor, Right.OPERATE),
+        reserves=allows(signed_in.actor, Right.SUBMIT),
     )
 
 

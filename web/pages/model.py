@@ -117,12 +117,14 @@ class LabView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who is signed in. `operates`: may tap, clear, pause and stop machines."""
+    """Who is signed in. `operates`: may tap, clear, pause and stop machines; `reserves`: places for
+    themselves."""
 
     name: str
     initials: str
     role: str  # said to people, already translated
     operates: bool = False
+    reserves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
