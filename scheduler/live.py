@@ -8,11 +8,12 @@ from datetime import datetime
 from fablab.base.database import UnitOfWork
 from fablab.runs import attempts
 from fablab.runs.models import Run, RunState
+from scheduler import overruns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """Of the row in `fablab.runs`, what decides the next step."""
+    """Of the row in `fablab.runs`, what decides the next step. `pause_at`: from then on it is held for a reservation."""
 
     id: str
     claim_id: str
@@ -24,6 +25,7 @@ class Live:
     deadline_at: datetime
     cancel_asked: bool
     started_at: datetime | None
+    pause_at: datetime | None = None
 
 
 def begun(uow: UnitOfWork, run_id: str) -> tuple[Run, Live]:
@@ -43,4 +45,5 @@ def remember(uow: UnitOfWork, run: Run) -> Live:
         deadline_at=run.deadline_at,
         cancel_asked=run.cancel_asked_at is not None,
         started_at=run.started_at,
+        pause_at=overruns.to_pause(uow, run) if run.state is RunState.RUNNING else None,
     )

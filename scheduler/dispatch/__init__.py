@@ -25,7 +25,7 @@ from fablab.people.access import Right, allows, require
 from fablab.places import house
 from fablab.runs import attempts, lodging, stops
 from fablab.runs.models import Run, RunState
-from scheduler import planner
+from scheduler import overruns, planner
 from scheduler.aftercare import Care, is_moving
 from scheduler.dispatch.books import Books
 from scheduler.dispatch.ends import expected_ends
@@ -268,7 +268,9 @@ class Dispatcher:
         Returns how many owners were told."""
 
         def work(uow: UnitOfWork) -> int:
-            told = planner.refresh(uow, expected_ends(uow, self.links))
+            ends = expected_ends(uow, self.links)
+            told = planner.refresh(uow, ends)
+            told += overruns.see_to(uow, ends)
             return told + planner.fill(uow, idle_now(uow, self.links))
 
         return self.database.write(work)

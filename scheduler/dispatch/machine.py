@@ -30,6 +30,7 @@ from fablab.device import (
 from fablab.runs import attempts, stops
 from fablab.runs.models import RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
+from scheduler import overruns
 from scheduler.aftercare import Care, Cooling, cooling, is_moving
 from scheduler.dispatch.books import Books
 from scheduler.dispatch.steps import end, guarded
@@ -198,7 +199,16 @@ class Machine:
                 await self._start(live)
         elif live.cancel_asked:
             await self.link.cancel()
+        elif self._is_to_pause(live):
+            await self.link.pause()
+            await self._books.do(lambda uow: overruns.paused(uow, live.id))
         await self.reload()
+
+    def _is_to_pause(self, live: Live) -> bool:
+        """Somebody's reservation begins, and by the machine's policy the run waits; it is asked for once."""
+        due = live.pause_at is not None and live.pause_at <= self._clock.now()
+        runs = self.link.state is LinkState.ONLINE and self.link.status.state is DeviceState.RUNNING
+        return due and runs and Capability.PAUSE in self.link.capabilities
 
     def _taken_back(self, live: Live) -> str:
         """Why a tap is not worth anything any more; empty while it is."""

@@ -129,7 +129,7 @@ def move(
     if not _is_less(row, wanted):
         _judge_move(uow, row, holder, replace(wanted, waive=waive, why=orders.line(why, 300)))
     claim = calendar.claim(uow, row.id)
-    _rewrite(uow, row, claim, wanted, things, places)
+    rewrite(uow, row, claim, wanted, things, places)
     calendar.freed(uow, before)
     _say_to_holder(uow, row, "reservation.moved", why)
     return row
@@ -505,7 +505,7 @@ def _judge_move(uow: UnitOfWork, row: Reservation, holder: Member, wanted: Order
         row.state = step(RESERVATION_STEPS, row.state, "ask_again")
 
 
-def _rewrite(
+def rewrite(
     uow: UnitOfWork,
     row: Reservation,
     claim: Claim,
