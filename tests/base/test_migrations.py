@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Database
-from fablab.migrations import counting, overlap
+from fablab.migrations import counting, overlap, watching
 from tests.conftest import LabMaker
 from tests.lab import Lab, counted
 
@@ -110,7 +110,7 @@ def test_a_failed_migration_leaves_foreign_keys_on(tmp_path) -> None:  # type: i
 def test_the_triggers_stand_at_head_on_sqlite(lab: Lab) -> None:
     with lab.database.engine.connect() as connection:
         found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-        assert set(found) == {*overlap.TRIGGERS, *counting.TRIGGERS}
+        assert set(found) == {*overlap.TRIGGERS, *counting.TRIGGERS, *watching.TRIGGERS}
 
 
 def test_the_exclusion_constraint_stands_at_head_on_postgresql(

@@ -15,6 +15,8 @@ from fablab.places.models import MachineGate, Technology
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 HARD = Refusal(code="admission.outside_bed", facts={"axis": "x"})
+UNCERTIFIED = Refusal(code="certification.missing", facts={"technology": "fdm"})
+UNPAID = Refusal(code="subscription.missing", waivable=True, facts={"machine": "mk3"})
 DOUBT = Refusal(code="admission.forbidden_command", waivable=True, facts={"command": "M92"})
 
 WISH = Wish(
@@ -27,15 +29,10 @@ WISH = Wish(
     colour=None,
     due_at=None,
 )
-ONE = Candidate(
-    resource_id=1, name="mk3", gate=MachineGate.CLEAR, nozzle_mm=0.4, needs_certification=False, admission=()
-)
+ONE = Candidate(resource_id=1, name="mk3", gate=MachineGate.CLEAR, nozzle_mm=0.4, admission=())
 TWO = replace(ONE, resource_id=2, name="ender")
 CONTEXT = Context(
     now=NOW,
-    certified_technologies=frozenset(),
-    certified_resources=frozenset(),
-    operated_by_staff=False,
     stock_g={"orange": 500.0, "black": 10.0},
 )
 
@@ -79,7 +76,7 @@ def test_each_rule_says_no_in_its_own_words(changes: dict[str, object], expected
     [
         ({"gate": MachineGate.OUT_OF_SERVICE}, "machine.out_of_service"),
         ({"nozzle_mm": 0.6}, "machine.other_nozzle"),
-        ({"needs_certification": True}, "certification.missing"),
+        ({"bars": (UNCERTIFIED,)}, "certification.missing"),
         ({"admission": (HARD,)}, "admission.outside_bed"),
     ],
 )
@@ -102,21 +99,14 @@ def test_a_bed_to_clear_or_a_nozzle_nobody_wrote_down_bars_nothing(
     assert codes(WISH, replace(ONE, gate=gate, nozzle_mm=has_mm)) == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "ok"),
-    [
-        ({}, False),
-        ({"certified_technologies": frozenset({Technology.LASER})}, False),
-        ({"certified_technologies": frozenset({Technology.FDM})}, True),
-        ({"certified_resources": frozenset({2})}, False),
-        ({"certified_resources": frozenset({1})}, True),
-        ({"operated_by_staff": True}, True),
-    ],
-)
-def test_who_may_use_a_machine_that_asks_for_a_certification(changes: dict[str, object], ok: bool) -> None:
-    context = replace(CONTEXT, **changes)  # type: ignore[arg-type]  # a table of any field
-    found = codes(WISH, replace(ONE, needs_certification=True), context=context)
-    assert found == ([] if ok else ["machine.none_eligible", "certification.missing"])
+def test_what_staff_may_let_pass_of_its_maker_is_a_doubt_and_bars_nothing() -> None:
+    verdict = check(WISH, (replace(ONE, doubts=(UNPAID,)), replace(TWO, doubts=(UNPAID,))), CONTEXT)
+    assert (verdict.eligible, verdict.refusals) == ((1, 2), (UNPAID,))
+
+
+def test_a_doubt_about_a_machine_that_is_barred_is_not_said() -> None:
+    verdict = check(WISH, (replace(ONE, doubts=(UNPAID,), bars=(UNCERTIFIED,)), TWO), CONTEXT)
+    assert (verdict.eligible, verdict.refusals) == ((2,), ())
 
 
 def test_no_machine_of_the_kind_is_said_as_such() -> None:
@@ -128,7 +118,7 @@ def test_no_machine_of_the_kind_is_said_as_such() -> None:
 
 def test_all_refusals_come_at_once() -> None:
     wish = replace(WISH, due_at=NOW, duration_s=0.0, material_id=None, material_said=None, nozzle_mm=0.8)
-    out = replace(ONE, gate=MachineGate.OUT_OF_SERVICE, needs_certification=True, admission=(HARD,))
+    out = replace(ONE, gate=MachineGate.OUT_OF_SERVICE, bars=(UNCERTIFIED,), admission=(HARD,))
     assert codes(wish, out, TWO) == [
         "due.past",
         "program.no_time",
@@ -181,7 +171,8 @@ candidates = st.lists(
         name=st.just("m"),
         gate=st.sampled_from(MachineGate),
         nozzle_mm=st.none() | st.sampled_from([0.4, 0.6]),
-        needs_certification=st.booleans(),
+        bars=st.sampled_from([(), (UNCERTIFIED,)]),
+        doubts=st.sampled_from([(), (UNPAID,)]),
         admission=st.lists(st.sampled_from([HARD, DOUBT])).map(tuple),
     ),
     unique_by=lambda candidate: candidate.resource_id,

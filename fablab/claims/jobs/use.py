@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,7 +17,9 @@ from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.jobs.models import JOB_STEPS, LIVE, Job, JobState
 from fablab.claims.models import Claim, ClaimKind, ClaimState, Need
+from fablab.claims.rules import Act, Asked, findings, needs_two, waivers
 from fablab.claims.rules import machines as rules
+from fablab.claims.rules.facts import context as facts_of
 from fablab.money import quotes
 from fablab.notices import tell
 from fablab.people import members
@@ -122,8 +124,11 @@ def appraise(uow: UnitOfWork, job: Job, wishes: Wishes) -> Appraisal:
         colour=wishes.colour or None,
         due_at=wishes.due_at,
     )
-    candidates = [_candidate(row, analysis) for row in house.machines(uow, technology)]
-    verdict = rules.check(wish, candidates, _context(uow, job, material))
+    machines = house.machines(uow, technology)
+    of_member, of_machine = _leave(uow, job, wish, [row.id for row in machines])
+    candidates = [_candidate(row, analysis, of_machine.get(row.id, ())) for row in machines]
+    verdict = rules.check(wish, candidates, _context(uow, material))
+    verdict = replace(verdict, refusals=(*of_member, *verdict.refusals))
     usage = quotes.Usage(
         technology=technology,
         audience=_audience(uow, job, wishes),
@@ -210,6 +215,7 @@ def decide(uow: UnitOfWork, job_id: str, accept: bool, why: str = "") -> Job:
     job.state = step(JOB_STEPS, job.state, "accept" if accept else "reject")
     job.note = f"{job.note}\n{uow.actor.name}: {why}".strip()[:500]
     if accept:
+        waivers.accept(uow, refusals_of(job), member_id=job.member_id, claim_id=job.id, why=why)
         calendar.claim(uow, job_id).release_at = uow.now
     else:
         job.ended_at = uow.now
@@ -319,17 +325,44 @@ def _material(uow: UnitOfWork, analysis: Analysis, wishes: Wishes) -> Material |
     return house.material_by_code(uow, said) if said else None
 
 
-def _candidate(row: Resource, analysis: Analysis) -> rules.Candidate:
+def _leave(
+    uow: UnitOfWork, job: Job, wish: rules.Wish, machine_ids: Sequence[int]
+) -> tuple[tuple[Refusal, ...], dict[int, tuple[Refusal, ...]]]:
+    """What the rules say of its maker, and of its maker on each machine."""
+    materials = () if wish.material_id is None else (wish.material_id,)
+    asked = Asked(
+        act=Act.SUBMIT,
+        member_id=job.member_id,
+        resource_ids=tuple(machine_ids),
+        start_at=uow.now,
+        end_at=uow.now + timedelta(seconds=max(1.0, wish.duration_s)),
+        materials=materials,
+        claim_id=job.id,
+    )
+    of_member: list[Refusal] = []
+    of_machine: dict[int, tuple[Refusal, ...]] = {}
+    for found in findings(asked, facts_of(uow, asked)):
+        if found.resource_id is None:
+            of_member.append(found.refusal)
+        else:
+            of_machine[found.resource_id] = (*of_machine.get(found.resource_id, ()), found.refusal)
+    return tuple(of_member), of_machine
+
+
+def _candidate(row: Resource, analysis: Analysis, said: Sequence[Refusal]) -> rules.Candidate:
+    """What one of the staff may let pass goes to review; what takes two people is settled before, or bars the machine."""
     machine = row.machine
     assert machine is not None
+    doubts = tuple(each for each in said if each.waivable and not needs_two(each.code))
     return rules.Candidate(
         resource_id=row.id,
         name=row.name,
         gate=machine.gate,
         nozzle_mm=machine.nozzle_mm,
         model=machine.model,
-        needs_certification=machine.needs_certification,
         admission=admission.inspect(analysis, envelope(machine, row.technology)),
+        bars=tuple(each for each in said if each not in doubts),
+        doubts=doubts,
     )
 
 
@@ -351,8 +384,7 @@ def material_said(analysis: Analysis) -> str | None:
     return next(iter([*named, *analysis.slicer.materials]), None)
 
 
-def _context(uow: UnitOfWork, job: Job, material: Material | None) -> rules.Context:
-    technologies, resources = members.certified_technologies(uow, job.member_id)
+def _context(uow: UnitOfWork, material: Material | None) -> rules.Context:
     stock: dict[str, float] = {}
     if material is not None:
         rows = uow.session.execute(
@@ -361,13 +393,7 @@ def _context(uow: UnitOfWork, job: Job, material: Material | None) -> rules.Cont
             .group_by(Spool.colour)
         )
         stock = {colour: float(left) for colour, left in rows}
-    return rules.Context(
-        now=uow.now,
-        certified_technologies=technologies,
-        certified_resources=resources,
-        operated_by_staff=allows(uow.actor, Right.OPERATE),
-        stock_g=stock,
-    )
+    return rules.Context(now=uow.now, stock_g=stock)
 
 
 def _audience(uow: UnitOfWork, job: Job, wishes: Wishes) -> Audience:

@@ -2,7 +2,7 @@
 may do on which machine is `rules.machines`."""
 
 from fablab.claims.rules.asking import Act, Asked, Context, Policy
-from fablab.claims.rules.check import RULES, Pass, check, needs_two
+from fablab.claims.rules.check import RULES, Finding, Pass, check, findings, needs_two
 from fablab.claims.rules.judging import judge, may_start
 from fablab.claims.rules.policies import policy_for
 from fablab.claims.rules.waivers import waive
@@ -12,9 +12,11 @@ __all__ = [
     "Act",
     "Asked",
     "Context",
+    "Finding",
     "Pass",
     "Policy",
     "check",
+    "findings",
     "judge",
     "may_start",
     "needs_two",

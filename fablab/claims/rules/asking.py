@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fablab.base.intervals import Interval, Intervals
 from fablab.claims.rules.models import Overrun, Permission, Presence
+from fablab.claims.trainings.following import NextTraining
 from fablab.people.certifications.standing import Standing
 from fablab.people.models import MemberState
 from fablab.places.models import ResourceKind, Technology
@@ -107,15 +108,6 @@ class Unsigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextTraining:
-    """The next date on which the missing certification can be earned; `free` places, 0 where one can only wait."""
-
-    session_id: str
-    start_at: datetime
-    free: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
     """One resource in the light of what is asked: its own facts, the hours in the window, and what the member holds.
 
@@ -193,12 +185,14 @@ class Waived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything that is known about what is asked, at `now`."""
+    """Everything that is known about what is asked, at `now`. `consent_age`: the strictest of the policies; whoever is
+    younger needs a parent's yes."""
 
     now: datetime
     zone: ZoneInfo
     who: Who
-    where: tuple[Where, ...]
+    consent_age: int | None = None
+    where: tuple[Where, ...] = ()
     closures: tuple[Closed, ...] = ()
     booked: tuple[Booked, ...] = ()
     waived: frozenset[Waived] = frozenset()

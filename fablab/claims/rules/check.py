@@ -49,22 +49,35 @@ class Rule:
     about_resource: Callable[[Asked, Context, Where], Facts | None] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A refusal and the resource it is about; None where it is about the member, or the day."""
+
+    resource_id: int | None
+    refusal: Refusal
+
+
 def check(asked: Asked, context: Context) -> tuple[Refusal, ...]:
     """Every reason why not, in the table's order and then by resource; nothing for what was let pass."""
-    found: list[tuple[int, int, Refusal]] = []
-    said: set[tuple[str, str]] = set()
+    found = [finding.refusal for finding in findings(asked, context)]
+    marks = [(refusal.code, repr(sorted(refusal.facts.items()))) for refusal in found]
+    first = [mark not in marks[:place] for place, mark in enumerate(marks)]
+    return tuple(refusal for refusal, is_first in zip(found, first, strict=True) if is_first)
+
+
+def findings(asked: Asked, context: Context) -> tuple[Finding, ...]:
+    """The same with what each is about; of a quota that several resources share, one for each of them."""
     ordered = sorted(context.where, key=lambda where: where.resource_id)
-    for rank, (code, rule) in enumerate(RULES.items()):
-        if asked.act not in rule.acts or (rule.by_role and context.who.staff):
-            continue
-        for resource_id, facts in _speaks(rule, asked, context, ordered):
-            mark = (code, repr(sorted(facts.items())))
-            if mark in said or _is_waived(context, code, resource_id):
-                continue
-            said.add(mark)
-            refusal = Refusal(code=code, waivable=rule.passes is not Pass.NEVER, facts=facts)
-            found.append((rank, resource_id or 0, refusal))
-    return tuple(refusal for _rank, _id, refusal in found)
+    return tuple(
+        Finding(
+            resource_id=resource_id,
+            refusal=Refusal(code=code, waivable=rule.passes is not Pass.NEVER, facts=facts),
+        )
+        for code, rule in RULES.items()
+        if asked.act in rule.acts and not (rule.by_role and context.who.staff)
+        for resource_id, facts in _speaks(rule, asked, context, ordered)
+        if not _is_waived(context, code, resource_id)
+    )
 
 
 def _speaks(
@@ -92,15 +105,10 @@ def _not_active(asked: Asked, context: Context) -> Facts | None:
 
 
 def _no_consent(asked: Asked, context: Context) -> Facts | None:
-    limit = _strictest(where.policy.consent_age for where in context.where)
-    age = context.who.age
+    limit, age = context.consent_age, context.who.age
     if limit is None or age is None or age >= limit or context.who.consent:
         return None
     return {"years": limit}
-
-
-def _strictest(ages: Iterable[int | None]) -> int | None:
-    return max((age for age in ages if age is not None), default=None)
 
 
 # -- when ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from fablab.claims.rules.asking import (
     Asked,
     Booked,
     Context,
-    NextTraining,
     Policy,
     Taken,
     Unsigned,
@@ -30,6 +29,8 @@ from fablab.claims.rules.check import needs_two
 from fablab.claims.rules.known import Known, known
 from fablab.claims.rules.models import Waiver
 from fablab.claims.trainings import following
+from fablab.claims.trainings.following import NextTraining
+from fablab.money import subscriptions
 from fablab.people.access import RIGHTS, Right, allows
 from fablab.people.ages import age_on
 from fablab.people.certifications import reading, texts
@@ -75,10 +76,15 @@ def context(uow: UnitOfWork, asked: Asked) -> Context:
     lore = known(uow)
     resources = _resources(uow, asked)
     held = {row.id: policies.policy_for(uow, row, member.audience, known=lore.policies) for row in resources}
+    ages = [
+        policy.consent_age for policy in held.values() or [policies.of_house(lore.policies, member.audience)]
+    ]
+    consent_age = max((age for age in ages if age is not None), default=None)
     return Context(
         now=uow.now,
         zone=lore.zone,
-        who=_who(uow, asked, member, lore, held),
+        who=_who(uow, asked, member, lore, consent_age, any(p.subscription for p in held.values())),
+        consent_age=consent_age,
         where=_where(uow, asked, resources, lore, held),
         closures=lore.shut(asked.start_at, asked.end_at),
         booked=_booked(uow, asked, held),
@@ -95,18 +101,27 @@ def _resources(uow: UnitOfWork, asked: Asked) -> list[Resource]:
     return rows
 
 
-def _who(uow: UnitOfWork, asked: Asked, member: Member, lore: Known, held: Mapping[int, Policy]) -> Who:
+def _who(
+    uow: UnitOfWork,
+    asked: Asked,
+    member: Member,
+    lore: Known,
+    consent_age: int | None,
+    asks_subscription: bool,
+) -> Who:
+    """What no rule asks for is not looked up."""
     day = asked.start_at.astimezone(lore.zone).date()
     age = age_on(member.born_on, day) if member.born_on is not None else None
-    limit = max((p.consent_age or 0 for p in held.values()), default=0)
     by_role = Right.OPERATE in RIGHTS[member.role]
     if asked.act is Act.SUBMIT:  # whoever of the staff hands in a file answers for it
         by_role = by_role or allows(uow.actor, Right.OPERATE)
+    is_young = age is not None and consent_age is not None and age < consent_age
     return Who(
         state=member.state,
         staff=by_role,
         age=age,
-        consent=age is not None and age < limit and _consents(uow, member, day),
+        consent=is_young and _consents(uow, member, day),
+        subscribed=asks_subscription and subscriptions.covering(uow, member.id, day) is not None,
     )
 
 
@@ -215,9 +230,7 @@ def _trainings(
     for row in lacking:
         session = following.next_of(sessions, row.technology, row.id) if row.technology else None
         if session is not None:
-            found[row.id] = NextTraining(
-                session_id=session.id, start_at=session.start_at, free=following.free_places(session)
-            )
+            found[row.id] = following.shown(session)
     return found
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import NotFound, Refusal
 from fablab.base.intervals import Interval, merge, subtract
-from fablab.claims.models import Allocation, Claim
+from fablab.claims.models import Allocation, Claim, ClaimKind
 from fablab.claims.rules.asking import Act, Asked
 from fablab.claims.rules.check import check
 from fablab.claims.rules.facts import context
@@ -62,9 +62,16 @@ def starting(
         start_at=start,
         end_at=end,
         alone_from=None if row.attended else _alone_from(uow, resource_id, start, end),
-        materials=None if row.material_id is None else (row.material_id,),
+        materials=_materials(row),
         claim_id=claim_id,
     )
+
+
+def _materials(row: Claim) -> tuple[int, ...] | None:
+    """A job says what it is made of, be it nothing that the lab stocks; a reservation does not say."""
+    if row.material_id is not None:
+        return (row.material_id,)
+    return () if row.kind is ClaimKind.JOB else None
 
 
 def _end(row: Claim, resource_id: int, start: datetime) -> datetime:
@@ -74,7 +81,7 @@ def _end(row: Claim, resource_id: int, start: datetime) -> datetime:
 
 def _planned(allocation: Allocation, start: datetime) -> datetime:
     """A run takes as long as was planned for it, whenever it begins; a place taken in person ends when it ends."""
-    if allocation.claim.kind.value == "job":
+    if allocation.claim.kind is ClaimKind.JOB:
         return start + (allocation.run_end_at - allocation.run_start_at)
     return allocation.end_at
 

@@ -1,10 +1,14 @@
-"""What the rules know of the house that seldom changes: hours, closures, policies, terms, texts and lists, read at once."""
+"""What the rules know of the house that seldom changes: hours, closures, policies, terms, texts and lists.
+
+It is read once and remembered, in the memory of the database that the composition root made; one small query tells
+whether it is still so (`migrations.watching`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -13,14 +17,14 @@ from fablab.base.database import UnitOfWork
 from fablab.base.intervals import Interval, Intervals
 from fablab.claims.rules import policies
 from fablab.claims.rules.asking import Closed
-from fablab.claims.rules.models import MachineMaterial, Permission
+from fablab.claims.rules.models import MachineMaterial, Permission, RulesVersion
 from fablab.people.certifications import texts
 from fablab.people.certifications.models import CertificationTerms
 from fablab.people.certifications.standing import Terms
 from fablab.places import house
 from fablab.places.models import Closure, Technology
 
-_LONG_AGO = timedelta(days=31)
+_MEMORY = "rules.known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,19 @@ class Known:
 
 
 def known(uow: UnitOfWork) -> Known:
+    version = uow.session.scalars(select(RulesVersion.version)).one()
+    remembered = uow.memory.get(_MEMORY)
+    if remembered is not None and remembered[0] == version:
+        found: Known = remembered[1]
+        return found
+    found = _read(uow)
+    uow.memory[_MEMORY] = (version, found)
+    return found
+
+
+def _read(uow: UnitOfWork) -> Known:
     rows = uow.session.execute(select(Closure.name, Closure.start_at, Closure.end_at))
-    closures = tuple(
-        Closed(name=name, span=Interval(start, end)) for name, start, end in rows if end > uow.now - _LONG_AGO
-    )
+    closures = tuple(Closed(name=name, span=Interval(start, end)) for name, start, end in rows)
     calendars = house.calendars(uow)
     return Known(
         zone=calendars[None].zone,

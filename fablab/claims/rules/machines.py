@@ -1,4 +1,7 @@
-"""What a job must satisfy, machine by machine and as a whole: pure, all refusals at once, nothing is raised here."""
+"""What a job must satisfy, machine by machine and as a whole: pure, all refusals at once, nothing is raised here.
+
+Who may use a machine at all is not asked here: `rules.check` has, and its answers come with each candidate.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +33,24 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A machine that might do it; `admission` is what the file may not do on it."""
+    """A machine that might do it; `admission` is what the file may not do on it, `bars` why its maker may not use it, and
+    `doubts` what staff would have to let pass first."""
 
     resource_id: int
     name: str
     gate: MachineGate
     nozzle_mm: float | None
     model: str = ""
-    needs_certification: bool
     admission: tuple[Refusal, ...]
+    bars: tuple[Refusal, ...] = ()
+    doubts: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Who asks, when, and what is in stock. `stock_g`: grams left by colour of the material wished for."""
+    """When it is asked, and what is in stock. `stock_g`: grams left by colour of the material wished for."""
 
     now: datetime
-    certified_technologies: frozenset[Technology]
-    certified_resources: frozenset[int]
-    operated_by_staff: bool
     stock_g: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -67,7 +69,7 @@ def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verd
     blamed: dict[str, Refusal] = {}
     known_model = any(_is_model(wish, candidate) for candidate in candidates)
     for candidate in candidates:
-        for refusal in _bars(wish, candidate, context, known_model):
+        for refusal in _bars(wish, candidate, known_model):
             barred.setdefault(candidate.resource_id, refusal.code)
             blamed.setdefault(refusal.code, refusal)
     eligible = tuple(c.resource_id for c in candidates if c.resource_id not in barred)
@@ -80,7 +82,7 @@ def check(wish: Wish, candidates: Sequence[Candidate], context: Context) -> Verd
     return Verdict(eligible=eligible, barred=barred, refusals=tuple(refusals))
 
 
-def _bars(wish: Wish, candidate: Candidate, context: Context, known_model: bool) -> list[Refusal]:
+def _bars(wish: Wish, candidate: Candidate, known_model: bool) -> list[Refusal]:
     bars: list[Refusal] = []
     if known_model and not _is_model(wish, candidate):
         facts: dict[str, Fact] = {"wanted": wish.printer_model, "has": candidate.model}
@@ -94,8 +96,7 @@ def _bars(wish: Wish, candidate: Candidate, context: Context, known_model: bool)
                 facts={"wanted_mm": wish.nozzle_mm, "has_mm": candidate.nozzle_mm},
             )
         )
-    if candidate.needs_certification and not _certified(wish, candidate, context):
-        bars.append(Refusal(code="certification.missing", facts={"technology": wish.technology.value}))
+    bars.extend(candidate.bars)
     bars.extend(refusal for refusal in candidate.admission if not refusal.waivable)
     return bars
 
@@ -106,7 +107,8 @@ def _doubts(candidates: Sequence[Candidate], eligible: tuple[int, ...]) -> list[
     found: list[Refusal] = []
     for candidate in candidates:
         if candidate.resource_id in eligible:
-            found.extend(doubt for doubt in candidate.admission if doubt.waivable and doubt not in found)
+            doubts = (*candidate.doubts, *(doubt for doubt in candidate.admission if doubt.waivable))
+            found.extend(doubt for doubt in doubts if doubt not in found)
     return found
 
 
@@ -128,14 +130,6 @@ def _other_nozzle(wish: Wish, candidate: Candidate) -> bool:
     if wish.nozzle_mm is None or candidate.nozzle_mm is None:
         return False
     return abs(wish.nozzle_mm - candidate.nozzle_mm) > NOZZLE_TOLERANCE_MM
-
-
-def _certified(wish: Wish, candidate: Candidate, context: Context) -> bool:
-    return (
-        context.operated_by_staff
-        or wish.technology in context.certified_technologies
-        or candidate.resource_id in context.certified_resources
-    )
 
 
 def _wish_refusals(wish: Wish, context: Context) -> list[Refusal]:

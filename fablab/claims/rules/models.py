@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.base.database import Base
@@ -111,3 +111,14 @@ class Waiver(Base):
         CheckConstraint("claim_id IS NOT NULL OR until_at IS NOT NULL", name="ends"),
         Index("ix_waivers_member_until", "member_id", "until_at"),
     )
+
+
+class RulesVersion(Base):
+    """One row, drawn anew by the database itself with every change of what `rules.known` remembers."""
+
+    __tablename__ = "rules_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -94,6 +94,12 @@ def resolve(
     return replace(Policy(), **changes)
 
 
+def of_house(rows: Iterable[Row], audience: Audience | None) -> Policy:
+    """What holds where no resource is in question."""
+    wide = [row for row in rows if row.scope == Scope()]
+    return resolve(wide, resource_id=0, kind=ResourceKind.ROOM, technology=None, audience=audience)
+
+
 def _specific(row: Row) -> tuple[bool, bool, bool, bool]:
     scope = row.scope
     return (

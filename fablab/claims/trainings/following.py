@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -11,6 +13,15 @@ from fablab.claims.trainings.models import SeatState, Training, TrainingState
 from fablab.people.certifications.standing import RANK
 from fablab.people.models import CertificationLevel
 from fablab.places.models import Technology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextTraining:
+    """The next date on which a missing certification can be earned; `free` places, 0 where one can only wait."""
+
+    session_id: str
+    start_at: datetime
+    free: int
 
 
 def planned(uow: UnitOfWork, technologies: Collection[Technology] = ()) -> list[Training]:
@@ -48,3 +59,7 @@ def next_of(
 def next_training(uow: UnitOfWork, technology: Technology, resource_id: int | None = None) -> Training | None:
     """The next session that makes a user of somebody."""
     return next_of(planned(uow, [technology]), technology, resource_id)
+
+
+def shown(session: Training) -> NextTraining:
+    return NextTraining(session_id=session.id, start_at=session.start_at, free=free_places(session))

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from fablab.migrations import watching
+
 revision = '0010'
 down_revision = '0009'
 branch_labels = None
@@ -41,6 +43,15 @@ def upgrade():
     policies()
     waivers()
     trainings()
+    op.create_table(
+        'rules_version',
+        sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column('version', sa.BigInteger(), nullable=False),
+        sa.CheckConstraint('id = 1', name=op.f('ck_rules_version_one_row')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_rules_version')),
+    )
+    op.execute('INSERT INTO rules_version (id, version) VALUES (1, 1)')
+    watching.create()
 
 
 def terms():
@@ -234,6 +245,8 @@ def trainings():
 
 
 def downgrade():
+    watching.drop()
+    op.drop_table('rules_version')
     op.drop_index(op.f('ix_training_seats_member_id'), 'training_seats')
     op.drop_table('training_seats')
     op.drop_index('ix_training_sessions_technology_start', 'training_sessions')
