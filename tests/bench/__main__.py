@@ -18,6 +18,7 @@ BENCHES = {
     "plan": "tests.bench.plan",
     "public": "tests.bench.public",
     "repair": "tests.bench.repair",
+    "reservations": "tests.bench.reservations",
     "stop": "tests.bench.stop",
     "stream": "tests.bench.stream",
     "submit": "tests.bench.submit",
