@@ -5,7 +5,7 @@ Keep a `Board` to ask it many things; `insert` and `options` lay one out for a s
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -60,7 +60,16 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
     board = Board(problem, Plan(slots=kept))
     mend_setups(board, kept)
     waiting = sorted((d for d in problem.demands if d.id not in kept), key=urgency)
-    while True:  # what came later may have loaded just what an earlier one lacked the set-up time for
+    unplaced = fill(board, kept, waiting)
+    return Plan(slots=kept, unplaced=unplaced)
+
+
+def fill(board: Board, kept: dict[str, tuple[Slot, ...]], waiting: Sequence[Demand]) -> dict[str, Unplaced]:
+    """A place on the board and in `kept` for each in turn, until no further one helps; who found none, and why.
+
+    What came later may have loaded just what an earlier one lacked the set-up time for.
+    """
+    while True:
         unplaced: dict[str, Unplaced] = {}
         for demand in waiting:
             found = board.insert(demand)
@@ -70,9 +79,8 @@ def replan(problem: Problem, plan: Plan, movable: Collection[str] = ()) -> Plan:
                 kept[demand.id] = found.slots
                 board.place(found.slots)
         if len(unplaced) in (0, len(waiting)):
-            break
+            return unplaced
         waiting = [demand for demand in waiting if demand.id in unplaced]
-    return Plan(slots=kept, unplaced=unplaced)
 
 
 def urgency(demand: Demand) -> tuple[bool, float, float, int, str]:

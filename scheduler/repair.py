@@ -18,7 +18,7 @@ from math import inf, log2
 
 from scheduler.board import Board, slot_of
 from scheduler.check import violations
-from scheduler.greedy import mend_setups, urgency
+from scheduler.greedy import fill, mend_setups, urgency
 from scheduler.lanes import NEVER, Fit, Lane, shape_of
 from scheduler.options import place_best
 from scheduler.plan import Objective, Plan, Unplaced, objective
@@ -111,7 +111,7 @@ def repair(
     floor.expect(len(gone))
     floor.lay(others, lambda: clock() < until)
     floor.improve(others, lambda: clock() < until)
-    unplaced = _fill(
+    unplaced = fill(
         board, floor.at, sorted((d for d in problem.demands if not floor.at.get(d.id)), key=_turn)
     )
     found = Plan(slots={name: slots for name, slots in floor.at.items() if slots}, unplaced=unplaced)
@@ -127,22 +127,6 @@ def repair(
 def _turn(demand: Demand) -> tuple[float, ...]:
     """The heaviest first, in doublings: those of about the same weight go by when they are wanted."""
     return (-round(log2(demand.weight)), inf if demand.due is None else demand.due, demand.release)
-
-
-def _fill(board: Board, at: dict[str, Slots], waiting: Sequence[Demand]) -> dict[str, Unplaced]:
-    """First places for those who have none, until no further one helps another's set-up."""
-    while True:
-        unplaced: dict[str, Unplaced] = {}
-        for demand in waiting:
-            found = board.insert(demand)
-            if isinstance(found, Unplaced):
-                unplaced[demand.id] = found
-            else:
-                at[demand.id] = found.slots
-                board.place(found.slots)
-        if len(unplaced) in (0, len(waiting)):
-            return unplaced
-        waiting = [demand for demand in waiting if demand.id in unplaced]
 
 
 class _Floor:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Double, and_, case, cast, extract, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Executable,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fablab.base.database import UnitOfWork
@@ -87,7 +99,7 @@ def hours(uow: UnitOfWork) -> list[Hours]:
     ]
 
 
-def _query(uow: UnitOfWork):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type of a select is longer than the rest
+def _query(uow: UnitOfWork) -> Executable:
     seconds = _seconds(uow, Allocation.start_at, Allocation.end_at)
     own = and_(Allocation.run_id.is_(None), Claim.kind != ClaimKind.JOB, Allocation.end_at <= uow.now)
     used = or_(Run.state.in_(_COUNTED), own)

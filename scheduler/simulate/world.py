@@ -8,6 +8,7 @@ thrown off, it makes them wait.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 
@@ -75,13 +76,13 @@ class World:
     def plug(self, policy: Policy) -> None:
         self.policy = policy
         for job in self.luck.jobs:
-            self.at(job.arrives, lambda job=job: self._arrive(job))  # type: ignore[misc]  # mypy: a default binds
+            self.at(job.arrives, partial(self._arrive, job))
         for visit in self.luck.visits:
-            self.at(visit.asked, lambda visit=visit: self._ask(visit))  # type: ignore[misc]  # as above
+            self.at(visit.asked, partial(self._ask, visit))
         for session in self.luck.sessions:
-            self.at(session.asked, lambda session=session: self._invite(session))  # type: ignore[misc]  # as above
+            self.at(session.asked, partial(self._invite, session))
         for breakdown in self.luck.breakdowns:
-            self.at(breakdown.at, lambda b=breakdown: self._break(b))  # type: ignore[misc]  # as above
+            self.at(breakdown.at, partial(self._break, breakdown))
         for piece in self.house.staffed:
             self.at(piece.start, lambda: None)
 
@@ -127,8 +128,8 @@ class World:
             begin, end = start - SESSION_AROUND_MIN, start + SESSION_MIN + SESSION_AROUND_MIN
             hold = Hold(machine=machine, start=begin, end=end, ref=session.id)
             self._hold(hold)
-            self.at(begin, lambda hold=hold: self._class_begins(hold))  # type: ignore[misc]  # as above
-            self.at(end, lambda hold=hold: self._leave(hold))  # type: ignore[misc]  # as above
+            self.at(begin, partial(self._class_begins, hold))
+            self.at(end, partial(self._leave, hold))
 
     def _hold(self, hold: Hold) -> None:
         self.holds[hold.machine][hold.ref] = hold

@@ -12,7 +12,6 @@ from math import log2, sqrt
 WIDE = 360
 #: A share between 0 and 1 on a square with room for the axis' words.
 LEFT, RIGHT, TOP, BOTTOM = 40, 348, 10, 268
-SQUARE_HIGH = 308
 
 #: Factors are drawn by doublings: half as long lies as far from the middle as twice as long.
 FACTOR_MOST = 2.0
