@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from math import ceil, floor
@@ -37,6 +37,10 @@ from scheduler.wish import Wish, slack_min, worked_min
 
 HORIZON = timedelta(days=35)
 PLAN_AT = 0.60  # the quantile of a duration that the plan counts with
+SLOW = 0.90  # the quantile that a start counts with, before somebody's own
+LATE_MIN = (
+    8  # a tap may come three minutes late, and a start has two more to arrive: then it has to fit still
+)
 MINUTE = timedelta(minutes=1)
 
 #: A machine with another nozzle than the file asks for is not eligible at all, so the plan never pays for a change.
@@ -51,7 +55,8 @@ WANTED_WITHIN = timedelta(days=1)
 class Sight:
     """One look at the house from `origin` on.
 
-    `index`: resource id to machine index, `ids` its inverse; `clear_min` and `setup_min` go by machine index.
+    `index`: resource id to machine index, `ids` its inverse; `clear_min` and `setup_min` go by machine index, `dates` too:
+    when something begins there that no plan moves.
     """
 
     origin: datetime
@@ -62,6 +67,7 @@ class Sight:
     index: Mapping[int, int] = field(default_factory=dict)
     clear_min: Mapping[int, int] = field(default_factory=dict)
     setup_min: Mapping[int, int] = field(default_factory=dict)
+    dates: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def minute(self, at: datetime) -> int:
         """Whole minutes from the origin, rounded up: never earlier than the instant."""
@@ -107,6 +113,25 @@ class Sight:
     def wish(self, claim: Claim) -> Wish:
         """What the claim's waiting costs; what was promised or named is in its weight alone."""
         return Wish(due=self.minute(claim.made_at), weight=self.parts(claim).weight)
+
+    def is_tight(self, claim: Claim, slots: Iterable[Slot]) -> bool:
+        """Whether a slow run there would not be cleared before a date that no plan moves: it would never be started."""
+        return any(
+            slot.run_start
+            < date
+            < slot.run_start + self.slow_min(claim, slot.machine) + self.clear_min[slot.machine]
+            for slot in slots
+            for date in self.dates.get(slot.machine, ())
+        )
+
+    def slow_min(self, claim: Claim, machine: int) -> int:
+        """Minutes that a place before a date that is not moved has to have: a slow run, begun some minutes late."""
+        return self.duration(claim, self.ids[machine]).quantile_min(SLOW) + LATE_MIN
+
+    def slowly(self, claim: Claim, demand: Demand) -> Demand:
+        """The demand as it is asked for before such a date."""
+        slow = {machine: self.slow_min(claim, machine) for machine in demand.duration_min}
+        return replace(demand, duration_min=slow)
 
     def demand(self, claim: Claim, *, earliest: datetime | None = None) -> Demand:
         release = max(claim.release_at, earliest or self.origin, self.origin)
@@ -199,6 +224,7 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
         names=tuple(row.name for row in rows),
         lore=lore(uow),
         index=index,
+        dates=_dates(uow, index, origin),
         clear_min={index[row.id]: ceil(row.machine.clear_s / 60) for row in rows if row.machine}
         | {index[row.id]: 0 for row in rows if not row.machine},
         setup_min={
@@ -208,6 +234,15 @@ def look(uow: UnitOfWork, *, without: Iterable[str] = ()) -> Sight:
             for row in rows
         },
     )
+
+
+def _dates(uow: UnitOfWork, index: Mapping[int, int], origin: datetime) -> dict[int, tuple[int, ...]]:
+    """When reservations, sessions and outages begin; what a person has made firm of a job keeps its own."""
+    found: dict[int, list[int]] = {}
+    for resource_id, start_at in calendar.dates(uow, origin + HORIZON):
+        if resource_id in index:
+            found.setdefault(index[resource_id], []).append(floor((start_at - origin) / MINUTE))
+    return {machine: tuple(sorted(starts)) for machine, starts in found.items()}
 
 
 def is_out_for_good(uow: UnitOfWork, row: Resource) -> bool:

@@ -337,6 +337,21 @@ def held_between(uow: UnitOfWork, start: datetime, end: datetime) -> list[Held]:
     return [Held(**row) for row in uow.session.execute(query).mappings()]
 
 
+def dates(uow: UnitOfWork, until: datetime) -> list[tuple[int, datetime]]:
+    """Resource and start of everything still to come that is somebody's own and no job: no plan moves it."""
+    query = (
+        select(Allocation.resource_id, Allocation.start_at)
+        .join(Claim, Claim.id == Allocation.claim_id)
+        .where(
+            Allocation.start_at > uow.now,
+            Allocation.start_at < until,
+            Allocation.state == AllocationState.FIRM,
+            Claim.kind != ClaimKind.JOB,
+        )
+    )
+    return [(resource_id, start_at) for resource_id, start_at in uow.session.execute(query)]
+
+
 def trim(uow: UnitOfWork, allocation: Allocation, *, run_end_at: datetime, end_at: datetime) -> None:
     """Make the end true. The order of the four instants is kept, and an allocation is never empty: what was held
     for no time at all is remembered as a second."""

@@ -124,6 +124,9 @@ def swap_in(
     if not changes.keys() <= now.claims.keys():
         return Outcome(end=End.FROZEN_MEANWHILE)
     changes = now.moved(seen.shifted(changes, now))
+    tight = {name for name, found in changes.items() if now.sight.is_tight(now.claims[name], found)}
+    if tight:
+        return Outcome(end=End.UNSOUND, pin=frozenset(tight))  # they would never be started there
     plan = now.plan.with_slots(slot for found in changes.values() for slot in found)
     if violations(now.problem, plan):
         return Outcome(end=End.UNSOUND)

@@ -104,8 +104,10 @@ def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> Scene | None
     if odd - missed - fled:
         # A place that is not on whole minutes cannot be said to the solver: it is seen again among the facts.
         return _scene(uow, before, but | (odd - missed - fled))
+    tight = {name for name, row in rows.items() if not _is_firm(row) and sight.is_tight(row, slots[name])}
     demands = {name: demand_of(sight, row, slots[name], uow.now) for name, row in rows.items()}
-    problem, plan, broken = _parted(sight.problem, demands, slots, missed | fled)
+    demands |= {name: sight.slowly(rows[name], demands[name]) for name in tight}
+    problem, plan, broken = _parted(sight.problem, demands, slots, missed | fled | tight)
     frozen = {name for name, row in rows.items() if name in plan.slots and is_settled(uow, row)}
     return Scene(
         sight=sight,
@@ -173,11 +175,14 @@ def _starts(row: Claim) -> datetime:
     return min(place.run_start_at for place in calendar.current(row))
 
 
+def _is_firm(row: Claim) -> bool:
+    return any(place.state is AllocationState.FIRM for place in calendar.current(row))
+
+
 def is_settled(uow: UnitOfWork, row: Claim) -> bool:
     """Near, or firm."""
-    now = calendar.current(row)
-    firm = any(place.state is AllocationState.FIRM for place in now)
-    return firm or any(place.start_at < uow.now + FREEZE for place in now)
+    soon = any(place.start_at < uow.now + FREEZE for place in calendar.current(row))
+    return soon or _is_firm(row)
 
 
 def _out_for_good(uow: UnitOfWork) -> frozenset[int]:
@@ -188,7 +193,28 @@ def _out_for_good(uow: UnitOfWork) -> frozenset[int]:
 
 
 def repaired(uow: UnitOfWork, scene: Scene) -> Repaired:
-    """Nobody who could stay hears of more changes in a day than the house allows."""
+    """Nobody who could stay hears of more changes in a day than the house allows, and nobody is put before somebody's own
+    date who would not be let start there."""
+    found = _repaired(uow, scene)
+    for _ in range(ROUNDS):
+        tight = {
+            name
+            for name, slots in found.plan.slots.items()
+            if slots != scene.plan.slots.get(name) and scene.sight.is_tight(scene.rows[name], slots)
+        }
+        if not tight:
+            break
+        slow = (
+            scene.sight.slowly(scene.rows[demand.id], demand) if demand.id in tight else demand
+            for demand in scene.problem.demands
+        )
+        problem = replace(scene.problem, demands=tuple(slow))
+        scene = replace(scene, problem=problem, broken=scene.broken | (tight & scene.plan.slots.keys()))
+        found = _repaired(uow, scene)
+    return found
+
+
+def _repaired(uow: UnitOfWork, scene: Scene) -> Repaired:
     heard = heard_today(uow)
     pinned = {
         *scene.pinned,

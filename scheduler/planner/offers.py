@@ -57,6 +57,9 @@ def options(uow: UnitOfWork, claim: Claim, n: int, *, displacing: int = 0) -> tu
     board = Board(standing.problem, standing.plan)
     demand = standing.sight.demand(claim)
     found = options_on(board, demand, n, displacing=displacing)
+    if any(standing.sight.is_tight(claim, option.slots) for option in found):
+        # Before somebody's own only a place that has room for a slow run can be had.
+        found = options_on(board, standing.sight.slowly(claim, demand), n, displacing=displacing)
     return tuple(_offer(standing, claim, option) for option in found)
 
 

@@ -13,6 +13,7 @@ from scheduler.odds import TOLD, outlook
 from scheduler.plan import Unplaced
 from scheduler.planner.hints import shelf_of, would_help
 from scheduler.planner.reasons import reasons_for
+from scheduler.problem import Demand
 from scheduler.sight import Sight, look
 
 
@@ -40,8 +41,8 @@ def insert(uow: UnitOfWork, claim: Claim) -> Promise | None:
 def preview(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0) -> Promise | None:
     """What `insert` would promise a claim that is not in the database yet, and what would help it; nothing is written."""
     sight = look(uow, without=(claim.id,))
-    demand, board = sight.demand(claim), Board(sight.problem)
-    found = board.insert(demand)
+    board = Board(sight.problem)
+    demand, found = _first(sight, board, claim)
     claim.reasons = reasons_for(sight, demand, found, board)
     if isinstance(found, Unplaced):
         return None
@@ -51,8 +52,7 @@ def preview(uow: UnitOfWork, claim: Claim, *, weight_g: float = 0.0) -> Promise 
 
 
 def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | None:
-    demand = sight.demand(claim)
-    found = board.insert(demand)
+    demand, found = _first(sight, board, claim)
     claim.reasons = reasons_for(sight, demand, found, board)
     if isinstance(found, Unplaced):
         claim.ready_at = claim.ready_from = claim.ready_until = None
@@ -62,6 +62,17 @@ def put(uow: UnitOfWork, sight: Sight, board: Board, claim: Claim) -> Promise | 
     board.place(found.slots)
     remember(uow, sight, claim, found)
     return keep(sight, claim, found)
+
+
+def _first(sight: Sight, board: Board, claim: Claim) -> tuple[Demand, Insertion | Unplaced]:
+    """The first place, and what was asked for. Before somebody's own it has to have room for a slow run: nobody would
+    be allowed to start it else."""
+    demand = sight.demand(claim)
+    found = board.insert(demand)
+    if isinstance(found, Unplaced) or not sight.is_tight(claim, found.slots):
+        return demand, found
+    demand = sight.slowly(claim, demand)
+    return demand, board.insert(demand)
 
 
 def keep(sight: Sight, claim: Claim, found: Insertion) -> Promise:
