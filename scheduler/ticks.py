@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
 from threading import Lock
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from fablab.base.database import Database
-from fablab.base.errors import Conflict
+from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
+from fablab.claims import reservations
 from fablab.claims.jobs import use as jobs
+from fablab.notices import hooks, outbox
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +33,28 @@ _UPSETS = frozenset(
         ("run", "interrupted"),
     }
 )
+#: Somebody's place is free again, and others may have it.
+_FREED = ("calendar", "freed")
 
 
 class Ticks:
-    """`replan` is called every minute and soon after an upset, never twice at the same time."""
+    """`replan` is called every minute and soon after an upset, never twice at the same time.
 
-    def __init__(self, database: Database, replan: Callable[[], int]) -> None:
+    `on_freed`: who may have a place that has become free before the plan fills it, such as a waiting list; each is called
+    once before the next plan and returns how many were offered something.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        replan: Callable[[], int],
+        *,
+        on_freed: Sequence[Callable[[], int]] = (),
+    ) -> None:
         self._database = database
         self._replan = replan
+        self._on_freed = tuple(on_freed)
+        self._is_freed = Flag()  # set by whoever hears of it, in any thread
         self._turn = Lock()  # an upset during a plan is worth another one, after it
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -56,7 +73,10 @@ class Ticks:
         self._scheduler.shutdown(wait=True)
 
     def _hear(self, event: Event) -> None:
-        if (event.topic, event.name) in _UPSETS:
+        freed = (event.topic, event.name) == _FREED
+        if freed:
+            self._is_freed.set()
+        if freed or (event.topic, event.name) in _UPSETS:
             # The wall clock, not the lab's: APScheduler sleeps by it.
             soon = datetime.now(UTC) + SETTLE
             # The one job is brought forward: a second one, run once and removed, trips over a shutdown.
@@ -65,6 +85,8 @@ class Ticks:
     def plan(self) -> None:
         try:
             with self._turn:
+                self._mark_hours()
+                self._offer_freed()
                 told = self._replan()
         except Conflict as error:
             log.info("the plan was busy (%s); the next tick comes", error)
@@ -72,7 +94,34 @@ class Ticks:
             if told:
                 log.info("the plan moved; %d owners were told", told)
 
+    def _mark_hours(self) -> None:
+        """Reservations that nobody came to, and those that are over."""
+        try:
+            missed = self._database.write(reservations.release_missed)
+            self._database.write(reservations.complete_ended)
+        except LabError as error:  # the plan goes on with the calendar as it is
+            log.warning("reservations could not be brought up to now: %s", error)
+        else:
+            if missed:
+                self._is_freed.set()
+                log.info("%d reservations were missed", missed)
+
+    def _offer_freed(self) -> None:
+        if not self._is_freed.is_set():
+            return
+        self._is_freed.clear()
+        for offer in self._on_freed:
+            try:
+                offered = offer()
+            except LabError as error:
+                log.warning("a place that became free could not be offered: %s", error)
+            else:
+                if offered:
+                    log.info("%d were offered a place that became free", offered)
+
     def sweep(self) -> None:
         dropped = self._database.write(jobs.drop_old_drafts)
         if dropped:
             log.info("%d old drafts were dropped", dropped)
+        self._database.write(outbox.sweep)
+        self._database.write(hooks.sweep)
