@@ -85,6 +85,13 @@ def test_every_code_chosen_from_a_table_has_a_sentence() -> None:
     assert sorted(codes - SENTENCES.keys()) == []
 
 
+def test_every_rule_has_a_sentence_and_a_short_form() -> None:
+    from fablab.claims.rules import RULES
+
+    assert sorted(RULES.keys() - SENTENCES.keys()) == []
+    assert sorted(RULES.keys() - SHORT.keys()) == []
+
+
 def test_every_reason_of_the_scheduler_has_words() -> None:
     found: set[str] = set()
     for name, call in calls("scheduler"):
@@ -147,7 +154,7 @@ def test_every_reason_why_a_machine_is_barred_has_a_short_form() -> None:
 
 
 def test_remedies_are_for_codes_that_exist() -> None:
-    assert sorted(REMEDIES.keys() - SENTENCES.keys()) == []
+    assert sorted({code.partition(":")[0] for code in REMEDIES} - SENTENCES.keys()) == []
 
 
 def test_every_sentence_asks_only_for_facts_that_are_given_with_its_code() -> None:

@@ -119,8 +119,11 @@ class Words:
         return self._fill(SENTENCES.get(code) or SENTENCES["error"], facts)
 
     def remedy(self, code: str, facts: Mapping[str, object] | None = None) -> str:
-        """What to do about it; empty where nothing is to be said."""
-        return self._fill(REMEDIES[code], facts) if code in REMEDIES else ""
+        """What to do about it; empty where nothing is to be said. A fact that opens another way has words of its own:
+        `code:fact`."""
+        known = (f"{code}:{name}" for name, value in (facts or {}).items() if value is not None)
+        found = next((key for key in (*known, code) if key in REMEDIES), None)
+        return self._fill(REMEDIES[found], facts) if found is not None else ""
 
     def error(self, error: LabError) -> str:
         """Sentence and remedy of an error."""

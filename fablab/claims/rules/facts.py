@@ -238,6 +238,8 @@ def _taken(uow: UnitOfWork, asked: Asked) -> dict[int, tuple[Taken, ...]]:
     """Whose the resources are now; only a start asks, for everything else the calendar itself answers."""
     if asked.act is not Act.START:
         return {}
+    # A parent stands there for the child whose reservation it is.
+    own = select(Member.id).where(or_(Member.id == asked.member_id, Member.parent_id == asked.member_id))
     query = (
         select(Allocation.resource_id, Claim.id, Claim.kind, Allocation.start_at, Allocation.end_at)
         .join(Allocation.claim)
@@ -249,7 +251,7 @@ def _taken(uow: UnitOfWork, asked: Asked) -> dict[int, tuple[Taken, ...]]:
             Allocation.run_id.is_(None),
             Claim.kind.in_((ClaimKind.RESERVATION, ClaimKind.SESSION)),
             Claim.state == ClaimState.HELD,
-            or_(Claim.member_id.is_(None), Claim.member_id != asked.member_id),
+            or_(Claim.member_id.is_(None), Claim.member_id.not_in(own)),
         )
     )
     found: dict[int, tuple[Taken, ...]] = {}

@@ -142,7 +142,6 @@ SENTENCES: dict[str, str] = {
     "colour.not_in_stock": _("This material is not in stock in “%(colour)s”."),
     "colour.other_loaded": _("“%(loaded)s” is loaded, and “%(wanted)s” is wanted."),
     "spool.unknown": _("There is no such spool."),
-    "certification.missing": _("It takes a certification for this: %(technology)s."),
     "share.parts": _("A share due is a number above 0 and at most %(most)s."),
     # stock and prices
     "material.code": _("A material's code has 1 to 40 letters, digits, + and -, as in PLA or PLA-CF."),
@@ -255,7 +254,6 @@ REMEDIES: dict[str, str] = {
     "admission.wrong_kind": _("Export it again for the right machine."),
     "admission.too_many_unknown": _("Export it again with a standard profile of the slicer."),
     "bed.not_confirmed": _("Look at the bed, take everything off, then confirm."),
-    "certification.missing": _("Ask the staff for the next training."),
     "colour.not_in_stock": _("Choose another colour, or let the lab choose."),
     "colour.other_loaded": _("Change the spool and say so when you confirm."),
     "due.past": _("Choose a later date, or none."),
@@ -306,7 +304,6 @@ SHORT: dict[str, str] = {
     "machine.other_model": _("the file was sliced for another model."),
     "machine.other_nozzle": _("it has another nozzle."),
     "machine.kind": _("it is of another kind."),
-    "certification.missing": _("it takes a certification."),
     "barred.by_staff": _("the staff keeps it off this machine."),
     "admission.wrong_kind": _("the file is for another kind of machine."),
     "admission.outside_bed": _("the part goes beyond its bed."),
