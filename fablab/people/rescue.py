@@ -6,17 +6,20 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, NotFound
 from fablab.notices import tell
 from fablab.people import log, standing
+from fablab.people.access.confirming import require_fresh
 from fablab.people.access.factors import forget_factor
 from fablab.people.access.proving import active_factor
 from fablab.people.models import Member
 
 
-def reset_factor(uow: UnitOfWork, member_id: int, reason: str) -> Member:
+def reset_factor(uow: UnitOfWork, login_token: str, member_id: int, reason: str) -> Member:
     """Their factor and recovery codes are gone, and so is every sign-in; the password is still asked for.
 
     The member is told, with the reason and by whom. Raises `Invalid` reason.*, `Forbidden` where they may more than the
-    actor, `Conflict` factor.own (one's own is changed on the page Security), `NotFound` factor.off.
+    actor or the actor has not confirmed who they are (access.confirm), `Conflict` factor.own (one's own is changed on
+    the page Security), `NotFound` factor.off.
     """
+    require_fresh(uow, login_token)
     member = standing.at_desk(uow, member_id)
     reason = standing.reason_of(reason)
     if member.id == uow.actor.member_id:

@@ -2,10 +2,11 @@
 
 from litestar import Router
 
-from web.api import cameras, hours, house, jobs, machines, people, plan, reservations
+from web.api import cameras, hours, house, jobs, machines, people, plan, reservations, security
 
 ROUTES = (
     *people.ROUTES,
+    *security.ROUTES,
     *jobs.ROUTES,
     *machines.ROUTES,
     *plan.ROUTES,

@@ -6,6 +6,7 @@ from web.pages import (
     calibration,
     cameras,
     drafts,
+    elsewhere,
     floor,
     hand,
     hours,
@@ -14,6 +15,7 @@ from web.pages import (
     machines,
     reservations,
     reserve,
+    security,
     shares,
 )
 from web.pages.shell import render_error
@@ -22,6 +24,8 @@ __all__ = ["render_error", "route_handlers"]
 
 route_handlers = [
     *login.ROUTES,
+    *elsewhere.ROUTES,
+    *security.ROUTES,
     *drafts.ROUTES,
     *jobs.ROUTES,
     *floor.ROUTES,

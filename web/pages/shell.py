@@ -33,6 +33,7 @@ from web.live import Live
 from web.pages.eyes import Eyes, Stock
 from web.pages.show_floor import Wires
 from web.security.identity import Cookies, caller_of
+from web.security.oidc import Providers
 from web.settings import Settings
 from web.templating import Templates
 from web.uploads import Uploads
@@ -63,6 +64,8 @@ class Parts(Protocol):
     @property
     def store(self) -> Store: ...
     @property
+    def documents(self) -> Store: ...
+    @property
     def intake(self) -> Intake: ...
     @property
     def uploads(self) -> Uploads: ...
@@ -76,6 +79,8 @@ class Parts(Protocol):
     def cameras(self) -> Cameras: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def providers(self) -> Providers: ...
     @property
     def feeds(self) -> Feeds: ...
 
@@ -104,6 +109,10 @@ class Desk:
     @property
     def dispatcher(self) -> Dispatcher:
         return self.parts.dispatcher
+
+    @property
+    def providers(self) -> Providers:
+        return self.parts.providers
 
     @property
     def is_fragment(self) -> bool:
@@ -226,6 +235,11 @@ def render_error(request: AnyRequest, problem: Problem) -> Response[Any]:
         wanted = _path(request) if request.method == "GET" and not is_fragment(request) else ""
         query = f"?next={quote(wanted, safe='/')}" if wanted not in ("", "/") else ""
         return go(request, f"/login{query}")
+    if problem.code == "access.confirm":
+        wanted = _path(request) if request.method == "GET" and not is_fragment(request) else ""
+        return go(request, f"/security/confirm?next={quote(wanted, safe='/')}" if wanted else "/security/confirm")
+    if problem.code == "factor.required" and not is_fragment(request):
+        return go(request, "/security")
     templates = templates_of(request)
     if is_fragment(request):
         body = templates.render(request, "partials/toast.html", kind="bad", text=problem.detail)

@@ -38,6 +38,7 @@ from fablab.people.access.logins import (
     touch,
 )
 from fablab.people.access.own import (
+    MOST_TOKEN_DAYS,
     Session,
     change_password,
     end_others,
@@ -53,6 +54,7 @@ from fablab.people.access.passwords import (
     hash_password,
 )
 from fablab.people.access.policy import (
+    MOST_GRACE_DAYS,
     Rules,
     rules,
     set_rules,
@@ -81,6 +83,8 @@ from fablab.people.access.tries import (
 __all__ = [
     "FRESH_FOR",
     "LOGIN_LIFE",
+    "MOST_GRACE_DAYS",
+    "MOST_TOKEN_DAYS",
     "PASSWORD_MAX",
     "PASSWORD_MIN",
     "RECOVERY_CODES",
