@@ -25,6 +25,7 @@ log = structlog.get_logger("web")
 
 LONGEST_S = 60.0  # another process may have written something without our hearing of it
 AFTER_TROUBLE_S = 30.0
+AGAIN_S = 0.1
 
 
 class Rounds:
@@ -55,9 +56,10 @@ class Rounds:
         if self._task is None:
             return
         self._unsubscribe()
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        # More than once: a library in the middle of a talk with its server may keep a cancellation to itself.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=AGAIN_S)
         self._task = None
 
     def _hear(self, event: Event) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from html import escape
+from typing import Any
 
 from fablab.base.errors import Invalid
 from fablab.notices.models import Letter, Subject
@@ -25,6 +26,25 @@ PAGES: dict[str, str] = {
     "reservation.": "/reservations/",
     "training.": "/trainings/",
 }
+
+
+class _Policy(EmailPolicy):
+    """Python's own folds a long address into encoded words, which no mail program reads as an address. It is one word
+    of ours, shorter than the 998 characters of RFC 5322, and stays as it is."""
+
+    def fold(self, name: str, value: Any) -> str:
+        if name.lower() in _WHOLE:
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower() in _WHOLE:
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_WHOLE = frozenset({"list-unsubscribe", "message-id"})
+_POLICY = _Policy(linesep="\r\n")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s")
 
 
@@ -135,7 +155,7 @@ def _one_line(value: object) -> object:
 def header(said: str, most: int = MOST_SUBJECT) -> str:
     """Text that fits into the head of a letter: one line, nothing that a program would take for an end of line."""
     plain = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in said)
-    plain = " ".join(plain.split(" ")).strip()
+    plain = re.sub(" +", " ", plain).strip()
     return plain if len(plain) <= most else plain[: most - 1].rstrip() + "…"
 
 
@@ -149,7 +169,7 @@ def compose(
     invitation: tuple[str, bytes] | None = None,
 ) -> EmailMessage:
     """The whole message. Raises `Invalid("letter.address")` for an address that cannot stand in a head."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = Address(display_name=header(house.name, 80), addr_spec=house.sender)
         message["To"] = Address(
@@ -161,13 +181,14 @@ def compose(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{envelope.key}@{house.host}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers it
-    message["Content-Language"] = language
     if written.off:
         message["List-Unsubscribe"] = f"<{written.off}>"
         if written.off.startswith("https://"):  # RFC 8058 wants that
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(written.text, cte="quoted-printable")
     message.add_alternative(_html(written, language), subtype="html", cte="quoted-printable")
+    # Set before, it would have gone to the first part with all else that describes a content.
+    message["Content-Language"] = language
     if invitation is not None:
         method, ics = invitation
         message.add_alternative(

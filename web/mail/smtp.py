@@ -70,25 +70,29 @@ class Line:
 
     async def send(self, message: EmailMessage) -> Refusal | None:
         """None once the server has it."""
+        sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+        if not to.isascii():
+            # It would take SMTPUTF8 all the way; where it may end, nobody has been found who needs it.
+            return Refusal(reason="letter.address", said="", for_good=True)
         try:
-            await self._client.send_message(message)
+            # As bytes: the library's own way of writing a message folds long addresses in its head.
+            await self._client.sendmail(sender, [to], message.as_bytes())
         except aiosmtplib.SMTPRecipientsRefused as error:
             first = error.recipients[0]
-            return await self._after(first.code, str(first.message))
+            return _refusal(first.code, str(first.message))
         except aiosmtplib.SMTPSenderRefused as error:
             raise ServerTrouble("letter.sender_refused", _said(error)) from error
         except aiosmtplib.SMTPResponseException as error:
-            return await self._after(error.code, str(error.message))
-        except aiosmtplib.SMTPNotSupported as error:
-            return Refusal(reason="letter.refused", said=_said(error), for_good=True)
+            return _refusal(error.code, str(error.message))
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ServerTrouble("letter.no_server", _said(error)) from error
         return None
 
-    async def _after(self, code: int, said: str) -> Refusal:
-        for_good = 500 <= code < 600
-        reason = "letter.refused" if for_good else "letter.not_now"
-        return Refusal(reason=reason, said=f"{code} {said}"[:300], for_good=for_good)
+
+def _refusal(code: int, said: str) -> Refusal:
+    for_good = 500 <= code < 600
+    reason = "letter.refused" if for_good else "letter.not_now"
+    return Refusal(reason=reason, said=f"{code} {said}"[:300], for_good=for_good)
 
 
 def _said(error: Exception) -> str:
