@@ -16,6 +16,7 @@ from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
 from fablab.claims import reservations
 from fablab.claims.jobs import use as jobs
+from fablab.claims.rules import passport
 from fablab.notices import hooks, outbox
 
 log = logging.getLogger(__name__)
@@ -123,5 +124,8 @@ class Ticks:
         dropped = self._database.write(jobs.drop_old_drafts)
         if dropped:
             log.info("%d old drafts were dropped", dropped)
+        reminded = self._database.write(passport.remind)
+        if reminded:
+            log.info("%d certifications come to their end, and their holders were told", reminded)
         self._database.write(outbox.sweep)
         self._database.write(hooks.sweep)

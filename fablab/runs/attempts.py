@@ -22,7 +22,7 @@ from fablab.claims.reservations.models import Reservation
 from fablab.device import DeviceState, Status
 from fablab.people.access import Right, require
 from fablab.places import house
-from fablab.places.models import Machine, Spool
+from fablab.places.models import Machine, Spool, Technology
 from fablab.runs import lodging
 from fablab.runs.models import ENDED, LIVE, RUN_STEPS, Run, RunState
 from fablab.runs.reconcile import reconcile
@@ -92,7 +92,8 @@ def _cannot_start(uow: UnitOfWork, row: Machine, allocation: Allocation) -> list
         refusals.append(Refusal(code="machine.no_device", facts={"machine": row.resource.name}))
     if claim.state is not ClaimState.HELD or allocation.run_id is not None or not _is_waiting(uow, claim):
         refusals.append(Refusal(code="job.not_waiting"))
-    if claim.material_id is not None:
+    # A sheet is laid on a laser's bed by whoever stands there; only a printer has its material loaded.
+    if claim.material_id is not None and row.resource.technology is Technology.FDM:
         spool = uow.session.get(Spool, row.spool_id) if row.spool_id is not None else None
         if spool is None or spool.material_id != claim.material_id:
             facts = {"loaded": spool.material.name if spool else None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fablab.base.database import UnitOfWork
@@ -90,3 +91,17 @@ def _alone_from(uow: UnitOfWork, resource_id: int, start: datetime, end: datetim
     _open, staffed = known(uow).hours(resource_id, start, end)
     left = subtract((Interval(start, end),), merge(staffed))
     return left[0].start if left else None
+
+
+def explain_choices(uow: UnitOfWork, asked: Asked) -> dict[int, tuple[Refusal, ...]]:
+    """Of each of the resources, what would stand against asking for it alone: a page greys it out and says why.
+
+    One look at the facts however many there are. Nothing in a resource's place: it may be chosen.
+    """
+    facts = context(uow, asked)
+    return {
+        where.resource_id: check(
+            replace(asked, resource_ids=(where.resource_id,)), replace(facts, where=(where,))
+        )
+        for where in facts.where
+    }
