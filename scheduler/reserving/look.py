@@ -11,8 +11,11 @@ from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact, Invalid, Refusal, Refused
-from fablab.base.intervals import Intervals
+from fablab.base.intervals import Interval, Intervals
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
+from fablab.claims.rules.known import known
+from fablab.claims.rules.models import Presence
+from fablab.claims.rules.policies import resolve
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from scheduler.planner.standing import FREEZE
@@ -205,19 +208,29 @@ def _length_min(kind: Kind, wanted: Wanted, attended_s: int) -> int:
 def _hours(
     uow: UnitOfWork, rows: Iterable[Resource], since: datetime, until: datetime, origin: datetime
 ) -> dict[int | None, tuple[Piece, ...]]:
-    """By resource; under None when somebody of the staff is in the house."""
-    own = house.own_hours(uow)
-    known = {key: house.calendar(uow, key) for key in (None, *sorted(own & {row.id for row in rows}))}
+    """When each may be used in person, by its policy; under None when somebody of the staff is in the house. People are
+    there when they are on duty."""
+    lore = known(uow)
     found: dict[int | None, tuple[Piece, ...]] = {}
-    drawn: dict[tuple[int | None, bool], tuple[Piece, ...]] = {}
+    drawn: dict[tuple[int | None, Presence], tuple[Piece, ...]] = {}
     for row in rows:
-        key, staff = (row.id if row.id in known else None), row.kind is ResourceKind.PERSON
-        if (key, staff) not in drawn:
-            hours = known[key].staffed if staff else known[key].open
-            drawn[key, staff] = _pieces(hours.between(since, until), origin)
-        found[row.id] = drawn[key, staff]
-    found[None] = _pieces(known[None].staffed.between(since, until), origin)
+        policy = resolve(
+            lore.policies, resource_id=row.id, kind=row.kind, technology=row.technology, audience=None
+        )
+        presence = Presence.STAFFED if row.kind is ResourceKind.PERSON else policy.presence
+        key = (row.id if row.id in lore.calendars else None, presence)
+        if key not in drawn:
+            drawn[key] = _pieces(_usable(lore.calendars[key[0]], presence, since, until), origin)
+        found[row.id] = drawn[key]
+    found[None] = _pieces(lore.calendars[None].staffed.between(since, until), origin)
     return found
+
+
+def _usable(calendar: house.Calendar, presence: Presence, since: datetime, until: datetime) -> Intervals:
+    if presence is Presence.ANYTIME:
+        return (Interval(since, until),)
+    hours = calendar.staffed if presence is Presence.STAFFED else calendar.open
+    return hours.between(since, until)
 
 
 def _pieces(intervals: Intervals, origin: datetime) -> tuple[Piece, ...]:

@@ -20,6 +20,7 @@ from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.models import Reservation
 from fablab.claims.reservations.orders import check_span
 from fablab.claims.reservations.use import Order
+from fablab.claims.rules.known import known
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from scheduler.planner.forecast import Forecast
@@ -308,7 +309,7 @@ def _with_reasons(uow: UnitOfWork, kind: Kind, found: Sequence[ReservingOffer]) 
     """What speaks for each beside the others, the strongest first."""
     if not found:
         return ()
-    zone = house.calendar(uow).zone
+    zone = known(uow).zone
     near = kind.near
     first = min(offer.start_at for offer in found)
     nearest = None if near is None else min(abs(offer.start_at - near) for offer in found)
