@@ -218,7 +218,7 @@ def test_a_maker_sees_why_and_has_nothing_to_take_in_hand(
     with at_the_calendar(chrome, house, day, who="maker") as found:
         block(found, "ada.gcode").click()
         expect(found.page.locator("#panel")).to_contain_text("Ready between")
-        expect(found.page.locator(".in-hand, [data-claim], #hand")).to_have_count(0)
+        expect(found.page.locator(".in-hand, [data-claim], #hand-form")).to_have_count(0)
 
 
 def test_who_would_have_to_move_is_said_before_a_machine_goes_out_of_service(

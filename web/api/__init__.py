@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from web.api import cameras, hours, house, jobs, machines, people, plan, reservations, security
+from web.api import cameras, hours, house, jobs, machines, people, plan, reach, reservations, security
 
 ROUTES = (
     *people.ROUTES,
@@ -10,6 +10,7 @@ ROUTES = (
     *jobs.ROUTES,
     *machines.ROUTES,
     *plan.ROUTES,
+    *reach.ROUTES,
     *reservations.ROUTES,
     *cameras.ROUTES,
     *house.ROUTES,

@@ -10,23 +10,27 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from fablab.base.database import UnitOfWork
-from fablab.claims.models import Allocation
+from fablab.base.errors import NotFound
+from fablab.claims.models import Allocation, ClaimKind
+from fablab.claims.reservations import use as reservations
 from fablab.places import house
-from fablab.places.models import ResourceKind
+from fablab.places.models import Resource, ResourceKind
 from fablab.reports import floor as report_floor
 from fablab.reports import week
 from scheduler import planner
 from scheduler.planner.wishes import Wish
 from web.floor import word_of
-from web.pages import show_calendar, show_hand
+from web.pages import show_calendar, show_hand, show_reservations, show_week
 from web.pages.eyes import Eyes, Stock
 from web.pages.hand_model import ForecastView
 from web.pages.model import AllocationView, CalendarView, MachineWord
+from web.pages.reserve_model import StayView
 from web.pages.shell import AnyRequest, Desk, desk_of
 from web.pages.show_floor import startable_at
 from web.security import Access
 
 VIEWS = ("day", "week")
+KINDS = frozenset({ResourceKind.MACHINE, ResourceKind.ROOM, ResourceKind.DESK})
 REACH = timedelta(days=366 * 3)  # so that a crafted day costs no more than a usual one
 
 
@@ -52,10 +56,35 @@ def _view(desk: Desk, view: str) -> CalendarView:
     zone = desk.words.formats.zone
     with desk.look() as (uow, eyes, _):
         day = _day(desk.request.query_params.get("day", ""), uow.now.astimezone(zone).date())
+        one = _resource(uow, desk.request.query_params.get("resource", "")) if view == "week" else None
         start_at, end_at = show_calendar.bounds(day, view, zone)
-        stretch = week.stretch(uow, start_at, end_at)
+        if one is not None:
+            return _week(desk, uow, eyes, one, day)
+        stretch = week.stretch(uow, start_at, end_at, KINDS)
         words = _words(desk, eyes, report_floor.machines_now(uow))
-        return show_calendar.calendar(eyes, stretch, desk.link, words, view=view, day=day, zone=zone)
+        stays = {row.id: row for row in reservations.between(uow, start_at, end_at)}
+        return show_calendar.calendar(eyes, stretch, desk.link, words, stays, view=view, day=day, zone=zone)
+
+
+def _resource(uow: UnitOfWork, said: str) -> Resource | None:
+    """The one whose week is asked for; one that is not there any more is no reason to show nothing."""
+    return next((row for row in house.resources(uow, KINDS) if str(row.id) == said), None)
+
+
+def _week(desk: Desk, uow: UnitOfWork, eyes: Eyes, resource: Resource, day: date) -> CalendarView:
+    zone = desk.words.formats.zone
+    start_at, end_at = show_calendar.bounds(day, "week", zone)
+    stretch = week.stretch(uow, start_at, end_at, frozenset({resource.kind}))
+    own = house.calendar(uow, resource.id)
+    stretch = replace(
+        stretch,
+        allocations=tuple(row for row in stretch.allocations if row.resource_id == resource.id),
+        open=own.open.between(start_at, end_at),
+        staffed=own.staffed.between(start_at, end_at),
+    )
+    stays = {row.id: row for row in reservations.between(uow, start_at, end_at, [resource.id])}
+    alike = show_calendar.alike_of(stretch.resources)[resource.id]
+    return show_week.week(eyes, resource, alike, stretch, desk.link, stays, day=day, zone=zone)
 
 
 def _words(desk: Desk, eyes: Eyes, rows: list[report_floor.MachineNow]) -> dict[int, MachineWord]:
@@ -110,11 +139,23 @@ def panel_of(
     explained = show_calendar.is_explained(eyes, row, run)
     reasons = planner.explain(uow, row.claim, knows=eyes.knows) if explained else ()
     view = show_calendar.panel(eyes, row, run, desk.link, stock, reasons)
+    if row.claim.kind is ClaimKind.RESERVATION and eyes.knows(row.claim.member_id):
+        view = replace(view, stay=_stay(uow, eyes, row.claim_id))
     if not show_calendar.may_be_taken_up(eyes, row):
         return view
     names = {each.id: each for each in house.resources(uow, frozenset({ResourceKind.MACHINE}))}
     hand = show_hand.hand(eyes, row.claim, row, names, wish, forecast)
     return replace(view, hand=hand)
+
+
+def _stay(uow: UnitOfWork, eyes: Eyes, claim_id: str) -> StayView | None:
+    """What its holder and the staff may do with it."""
+    try:
+        found = reservations.may_see(uow, claim_id)
+    except NotFound:
+        return None  # held without a reservation: by a demonstration, or from before there were any
+    names = {each.id: each for each in house.resources(uow, frozenset(ResourceKind))}
+    return show_reservations.stay(uow, eyes, found, names)
 
 
 ROUTES = (show, show_allocation)

@@ -73,3 +73,4 @@ class UndoView:
 
     text: str
     fields: tuple[tuple[str, str], ...]
+    action: str = "/hand/act"

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from web.pages.hand_model import HandView  # it is made of views of this file
+    from web.pages.hand_model import HandView  # these are made of views of this file
+    from web.pages.reserve_model import StayView
 
 DAY_COLUMN_S = 300  # one column of the day view is five minutes
 WEEK_COLUMN_S = 1800  # one column of the week view is half an hour
@@ -487,6 +488,19 @@ class GripView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StayGrip:
+    """What the script needs to move a reservation: its resources, and where one alone may go. `fixed`: it has begun, and
+    only its end can change."""
+
+    id: str
+    start_at: datetime
+    end_at: datetime
+    resources: tuple[str, ...]
+    alike: tuple[str, ...]
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockView:
     """An allocation as it lies in a row. `at` column from 0, `length` columns, both from `place`."""
 
@@ -506,6 +520,8 @@ class BlockView:
     soft: ShadeView | None = None  # from the 10 % end to the planned one
     tail: ShadeView | None = None  # from the planned end to the 90 % one
     grip: GripView | None = None  # for those who may take it in hand
+    stay: StayGrip | None = None  # the same of a reservation
+    state: str = ""  # of a reservation: requested, confirmed, in_use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -519,6 +535,12 @@ class RowView:
     word: MachineWord | None = None
     blocks: tuple[BlockView, ...] = ()
     shades: tuple[ShadeView, ...] = ()
+    start_at: datetime | None = None  # where this row begins, in a week of one thing
+    is_fixed: bool = False  # the clocks change in it, so nothing is dragged there
+    is_today: bool = False
+    now_at: int | None = None  # column of now, in a week of one thing
+    week_href: str = ""
+    reserve_href: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -556,6 +578,8 @@ class CalendarView:
     now_at: int | None = None  # column of now, None when now is outside the view
     note: str = ""  # e.g. "The house is closed on Mondays."
     zone: str = ""  # the lab's own, for the script
+    resource_id: str = ""  # a week of this one thing, a day a row
+    resource_name: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -582,6 +606,7 @@ class AllocationView:
     progress: ProgressView | None = None
     explanation: ExplanationView | None = None
     hand: HandView | None = None  # None for those who may not take it in hand, and where nothing can be done
+    stay: StayView | None = None  # of a reservation, for those who may see it
 
 
 def place(

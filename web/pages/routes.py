@@ -15,6 +15,7 @@ from web.pages import (
     machines,
     reservations,
     reserve,
+    reserve_hand,
     security,
     shares,
 )
@@ -36,6 +37,7 @@ route_handlers = [
     *hand.ROUTES,
     *hours.ROUTES,
     *reserve.ROUTES,
+    *reserve_hand.ROUTES,
     *reservations.ROUTES,
     *calibration.ROUTES,
     *shares.ROUTES,

@@ -10,6 +10,7 @@ from babel.dates import format_date
 
 from fablab.base.intervals import Interval, Intervals, instant, subtract
 from fablab.claims.models import Allocation, AllocationState, ClaimKind, ClaimState
+from fablab.claims.reservations.models import LIVE, Reservation, ReservationState
 from fablab.device import Status
 from fablab.places.models import Resource, ResourceKind, Technology
 from fablab.reports.week import Stretch
@@ -29,6 +30,7 @@ from web.pages.model import (
     RowView,
     ShadeView,
     ShadeWord,
+    StayGrip,
     TickView,
     place,
 )
@@ -37,6 +39,7 @@ from web.pages.show_floor import Links
 HOUR = timedelta(hours=1)
 KINDS, TECHNOLOGIES = list(ResourceKind), list(Technology)
 Words = Mapping[int, MachineWord]
+Stays = Mapping[str, Reservation]  # by claim
 
 
 def bounds(day: date, view: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -47,7 +50,15 @@ def bounds(day: date, view: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def calendar(
-    eyes: Eyes, stretch: Stretch, links: Links, words: Words, *, view: str, day: date, zone: ZoneInfo
+    eyes: Eyes,
+    stretch: Stretch,
+    links: Links,
+    words: Words,
+    stays: Stays,
+    *,
+    view: str,
+    day: date,
+    zone: ZoneInfo,
 ) -> CalendarView:
     column_s = DAY_COLUMN_S if view == "day" else WEEK_COLUMN_S
     columns = round((stretch.end_at - stretch.start_at).total_seconds() / column_s)
@@ -61,7 +72,7 @@ def calendar(
     staffed = grid.shades(ShadeWord.UNSTAFFED, stretch.staffed)
     return CalendarView(
         view=view,
-        title=_title(eyes, stretch, view, day, zone),
+        title=title_of(eyes, stretch, view, day, zone),
         day=day,
         previous_day=day - step,
         next_day=day + step,
@@ -70,7 +81,7 @@ def calendar(
         columns=columns,
         column_s=column_s,
         ticks=_ticks(eyes, grid, stretch, view, zone, today),
-        groups=_groups(eyes, stretch, grid, links, words, shades),
+        groups=_groups(eyes, stretch, grid, links, words, stays, shades, day),
         staffed=staffed,
         now_at=grid.column(eyes.now),
         note="" if stretch.open else eyes.gettext("The lab is closed."),
@@ -100,16 +111,16 @@ def _closed(stretch: Stretch) -> Intervals:
     return subtract((Interval(stretch.start_at, stretch.end_at),), stretch.open)
 
 
-def _title(eyes: Eyes, stretch: Stretch, view: str, day: date, zone: ZoneInfo) -> str:
+def title_of(eyes: Eyes, stretch: Stretch, view: str, day: date, zone: ZoneInfo) -> str:
     if view == "day":
-        return _written(eyes, day, "EEEE d MMMM y")
+        return written(eyes, day, "EEEE d MMMM y")
     last = (stretch.end_at - HOUR).astimezone(zone).date()
     first = stretch.start_at.astimezone(zone).date()
     early = "d" if first.month == last.month else "d MMM"
-    return f"{_written(eyes, first, early)} – {_written(eyes, last, 'd MMMM y')}"
+    return f"{written(eyes, first, early)} – {written(eyes, last, 'd MMMM y')}"
 
 
-def _written(eyes: Eyes, day: date, pattern: str) -> str:
+def written(eyes: Eyes, day: date, pattern: str) -> str:
     """As a heading: with a capital letter in French too."""
     said = format_date(day, pattern, locale=eyes.words.formats.locale)
     return said[:1].upper() + said[1:]
@@ -131,7 +142,7 @@ def _ticks(
         day = first + timedelta(days=k)
         placed = grid.place(instant(day, time(), zone), instant(day + timedelta(days=1), time(), zone))
         assert placed is not None
-        label = _written(eyes, day, "EEE d")
+        label = written(eyes, day, "EEE d")
         ticks.append(TickView(label=label, at=placed[0], length=placed[1], is_today=day == today))
     return tuple(ticks)
 
@@ -142,11 +153,14 @@ def _groups(
     grid: Grid,
     links: Links,
     words: Words,
+    stays: Stays,
     shades: tuple[ShadeView, ...],
+    day: date,
 ) -> tuple[RowGroup, ...]:
     blocks: dict[int, list[BlockView]] = {}
+    alike = alike_of(stretch.resources)
     for row in stretch.allocations:
-        block = _block(eyes, row, stretch, grid, links)
+        block = block_of(eyes, row, stretch, grid, links, stays, alike)
         if block is not None:
             blocks.setdefault(row.resource_id, []).append(block)
     groups: dict[str, list[RowView]] = {}
@@ -160,9 +174,25 @@ def _groups(
                 word=words.get(resource.id),
                 blocks=tuple(blocks.get(resource.id, ())),
                 shades=shades,
+                week_href=f"/calendar?view=week&resource={resource.id}&day={day.isoformat()}",
+                reserve_href=reserve_href(resource, day),
             )
         )
     return tuple(RowGroup(label=label, rows=tuple(rows)) for label, rows in groups.items())
+
+
+def alike_of(resources: Sequence[Resource]) -> dict[int, tuple[str, ...]]:
+    """Of each resource those that may stand in for it, itself among them."""
+    kinds: dict[object, list[str]] = {}
+    for row in resources:
+        kinds.setdefault((row.kind, row.technology), []).append(str(row.id))
+    return {row.id: tuple(kinds[(row.kind, row.technology)]) for row in resources}
+
+
+def reserve_href(resource: Resource, day: date) -> str:
+    """A day of this thing to pick a time from."""
+    iso = day.isoformat()
+    return f"/reserve/options?what=r{resource.id}&length=60&when=day&day={iso}&pick={iso}#pick"
 
 
 def _order(resource: Resource) -> tuple[int, int, str]:
@@ -197,7 +227,15 @@ def block_word(row: Allocation, live: Mapping[str, Run], now: datetime) -> Block
     return BlockWord.FIRM if row.state is AllocationState.FIRM else BlockWord.TENTATIVE
 
 
-def _block(eyes: Eyes, row: Allocation, stretch: Stretch, grid: Grid, links: Links) -> BlockView | None:
+def block_of(
+    eyes: Eyes,
+    row: Allocation,
+    stretch: Stretch,
+    grid: Grid,
+    links: Links,
+    stays: Stays,
+    alike: Mapping[int, tuple[str, ...]],
+) -> BlockView | None:
     placed = grid.place(row.start_at, row.end_at)
     if placed is None:
         return None
@@ -221,6 +259,8 @@ def _block(eyes: Eyes, row: Allocation, stretch: Stretch, grid: Grid, links: Lin
         soft=soft,
         tail=tail,
         grip=_grip(eyes, row),
+        stay=_stay_grip(eyes, row, stays.get(row.claim_id), alike),
+        state=stays[row.claim_id].state.value if row.claim_id in stays else "",
     )
 
 
@@ -253,6 +293,23 @@ def _grip(eyes: Eyes, row: Allocation) -> GripView | None:
         return None
     run_s = round((row.run_end_at - row.run_start_at).total_seconds())
     return GripView(claim_id=row.claim_id, start_at=row.run_start_at, run_s=run_s)
+
+
+def _stay_grip(
+    eyes: Eyes, row: Allocation, stay: Reservation | None, alike: Mapping[int, tuple[str, ...]]
+) -> StayGrip | None:
+    """A reservation, by its holder and by the staff, until it is over."""
+    if stay is None or stay.state not in LIVE or not (eyes.owns(stay.member_id) or eyes.operates):
+        return None
+    alone = len(stay.resource_ids) == 1
+    return StayGrip(
+        id=stay.id,
+        start_at=stay.start_at,
+        end_at=stay.end_at,
+        resources=tuple(str(each) for each in stay.resource_ids),
+        alike=alike.get(row.resource_id, (str(row.resource_id),)) if alone else (str(row.resource_id),),
+        fixed=stay.state is ReservationState.IN_USE,
+    )
 
 
 def _status(links: Links, resource_id: int) -> Status | None:

@@ -1,153 +1,79 @@
-// A planned job taken in hand on the calendar: dragged by mouse or long touch, or moved by keys. While it is held, the
-// rows show where its run may start (GET /api/claims/.../reach), a chip says whom that displaces, and letting go opens
-// the panel with the forecast; nothing changes before somebody confirms there.
+// The calendar in hand: a planned job or a reservation dragged by mouse or long touch, or moved by keys, and a new
+// reservation drawn on an empty stretch. While something is held the rows show where it may lie, a chip says whom that
+// displaces, and letting go opens what it would cost; nothing changes before somebody confirms there.
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-const said = $("#hand");
-const words = said.dataset;
-const csrf = $('meta[name="csrf-token"]').content;
-const lang = document.documentElement.lang || "fr";
-const clock = new Intl.DateTimeFormat(lang, { timeZone: words.zone, weekday: "short", hour: "2-digit", minute: "2-digit" });
+import { $, $$, announce, board, chip, grid, pixelsToMs, put, rasterMs, STEP_MS, toast, tracks, words } from "./hand_board.js";
+import { job } from "./hand_job.js";
+import { fresh, stay } from "./hand_stay.js";
+
 const live = $("#live");
 const wide = matchMedia("(min-width: 681px)");
-const STEP_MS = 300_000;
+const subjects = [...(words.jobs ? [job] : []), ...(words.stays ? [stay] : [])];
 const THRESHOLD_PX = 6;
 const HOLD_MS = 350;
 const ASK_AFTER_MS = 250;
+const USUAL_MS = 3_600_000;
+const LEAST_MS = STEP_MS;
 
-const board = () => $("#board");
-const announce = (text) => {
-  $("#hand-said").textContent = text;
+const trackOf = (row, from) => {
+  const found = $$(`.track[data-resource="${CSS.escape(row)}"]`, board());
+  // In a week of one thing the same thing has a row a day: the one in which it begins.
+  return found.find((track) => from >= grid(track).start && from < grid(track).start + grid(track).columns * grid(track).columnMs) ?? found[0];
 };
-function element(name, className) {
-  const found = document.createElement(name);
-  found.className = className;
-  return found;
-}
+const subjectOf = (block) => subjects.find((each) => block.matches(each.selector));
 
-/* ---- what is held: at most one job ---- */
+/* ---- what is held: at most one thing ---- */
 
 let held = null;
 
-function grid() {
-  const { start, columnS, columns } = board().dataset;
-  return { start: Date.parse(start), columnMs: columnS * 1000, columns: Number(columns) };
-}
-function span(from, until) {
-  const { start, columnMs, columns } = grid();
-  const first = Math.max(0, Math.round((from - start) / columnMs));
-  const last = Math.min(columns, Math.round((until - start) / columnMs));
-  return first < columns && last > 0 ? [first, Math.max(1, last - first)] : null;
-}
-function put(track, className, from, until) {
-  const place = span(from, until);
-  if (!place) return null;
-  const found = element("span", `${className} at-${place[0]} for-${place[1]}`);
-  found.setAttribute("aria-hidden", "true");
-  track.prepend(found);
-  return found;
-}
-
-async function take(block, how) {
+async function take(subject, block, how, mode, opened) {
   leave();
-  const at = Date.parse(block.dataset.run);
-  const mine = { block, id: block.id, claim: block.dataset.claim, title: $("b", block).textContent, how, from: at, at, row: block.dataset.row, fromRow: block.dataset.row, runMs: block.dataset.runS * 1000, rows: null, names: {} };
+  const mine = { subject, block, id: block.id, how, mode, rows: null, names: {}, ...opened };
+  mine.was = { from: mine.from, until: mine.until, row: mine.row };
   held = mine;
-  block.classList.add("is-held");
+  if (block.matches(".alloc")) block.classList.add("is-held");
   board().classList.add("is-holding");
   announce(words.looking);
   show();
-  const { start, columnMs, columns } = grid();
-  const query = new URLSearchParams({ from: new Date(start).toISOString(), to: new Date(start + columns * columnMs).toISOString() });
-  let answer = null;
-  try {
-    const response = await fetch(`/api/claims/${mine.claim}/reach?${query}`, { headers: { Accept: "application/json" } });
-    if (response.ok) answer = await response.json();
-  } catch {
-    // said below: an answer that never came is as good as none
-  }
+  const problem = await subject.look(mine);
   if (held !== mine) return;
-  if (!answer || answer.refusals.length) {
-    leave(answer ? answer.refusals.map((refusal) => refusal.detail).join(" ") : words.failed, true);
+  if (problem) {
+    leave(problem, true);
     return;
   }
-  mine.names = answer.claims;
-  mine.rows = new Map(answer.rows.map((row) => [String(row.resource), row.spans.map((s) => ({ from: Date.parse(s.from), until: Date.parse(s.until), displaced: s.displaced }))]));
-  shade();
+  for (const track of tracks()) track.classList.toggle("is-other", !subject.shade(mine, track));
   show();
-  if (how === "keys") announce(`${words.mode} ${status().text}`);
-}
-
-function shade() {
-  for (const track of $$(".track[data-resource]", board())) {
-    const spans = held.rows.get(track.dataset.resource);
-    track.classList.toggle("is-other", !spans);
-    for (const each of spans ?? []) put(track, `reach is-${each.displaced.length ? "moves" : "free"}`, each.from, each.until);
-  }
+  if (how === "keys") announce(`${subject === job ? words.mode : words.modeStay} ${status().text}`);
 }
 
 function status() {
-  const track = trackOf(held.row);
-  const where = `${track?.dataset.name ?? ""}, ${clock.format(held.at)}`;
+  const where = held.subject.said(held, trackOf(held.row, held.from)?.dataset.name ?? "");
   if (!held.rows) return { word: "wait", text: where };
-  const spans = held.rows.get(held.row);
-  if (!spans) return { word: "no", text: `${where} · ${words.other}` };
-  const found = spans.find((each) => each.from <= held.at && held.at < each.until);
-  if (!found) return { word: "no", text: `${where} · ${words.no}` };
-  if (!found.displaced.length) return { word: "free", text: `${where} · ${words.free}` };
-  const who = found.displaced.map((name) => held.names[name]?.title ?? name);
-  return { word: "moves", text: `${where} · ${words.moves} ${who.join(", ")}` };
+  const { word, text } = held.subject.status(held);
+  return { word, text: `${where} · ${text}` };
 }
-
-const trackOf = (row) => $(`.track[data-resource="${CSS.escape(row)}"]`, board());
 
 function show() {
   for (const old of $$(".ghost", board())) old.remove();
-  const track = trackOf(held.row);
   const { word, text } = status();
-  const ghost = track && put(track, `ghost is-${word}`, held.at, held.at + held.runMs);
-  chip(ghost, word, text);
+  const rows = held.resources?.length > 1 ? held.resources : [held.row];
+  const ghosts = rows.map((row) => [row, trackOf(row, held.from)]).map(([, track]) => track && put(track, `ghost is-${word}`, held.from, held.until));
+  chip(ghosts.find(Boolean), word, text);
   clearTimeout(held.asking);
-  if (word === "moves" || word === "free") held.asking = setTimeout(ask, ASK_AFTER_MS, held, held.row, held.at);
+  if (word === "moves" || word === "free") held.asking = setTimeout(ask, ASK_AFTER_MS, held, held.row, held.from, held.until);
 }
 
-function chip(ghost, word, text) {
-  const found = $("#hand-chip") ?? document.body.appendChild(element("div", "hand-chip"));
-  found.id = "hand-chip";
-  found.className = `hand-chip is-${word}`;
-  found.textContent = text;
-  if (!ghost) return;
-  found.style.left = "0"; // where it is measured at its full width
-  const box = ghost.getBoundingClientRect();
-  // Through the object model, which the content policy allows; a style attribute it would not.
-  found.style.left = `${Math.max(8, Math.min(box.left, innerWidth - found.offsetWidth - 8))}px`;
-  const above = box.top - found.offsetHeight - 8;
-  found.style.top = `${above > 64 ? above : box.bottom + 8}px`;
-}
-
-async function ask(mine, row, at) {
-  let answer;
-  try {
-    const response = await fetch(`/api/claims/${mine.claim}/forecast`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrf },
-      body: JSON.stringify({ action: "move", resource: Number(row), run_start_at: new Date(at).toISOString() }),
-    });
-    if (!response.ok) return;
-    answer = await response.json();
-  } catch {
-    return; // the chip keeps what the rows say already
-  }
-  if (held !== mine || mine.row !== row || mine.at !== at) return;
+async function ask(mine, row, from, until) {
+  const answer = await mine.subject.ask(mine);
+  // Without an answer the chip keeps what the rows say already.
+  if (!answer || held !== mine || mine.row !== row || mine.from !== from || mine.until !== until) return;
   const { text } = status();
   const detail = answer.possible
     ? [answer.said, ...answer.displaced.slice(0, 3).map((each) => `${each.title ?? ""} ${each.said}`)].join(" · ")
     : answer.refusals.map((refusal) => refusal.detail).join(" ");
-  const ghost = $(".ghost", board());
   const word = !answer.possible ? "no" : answer.displaced.length ? "moves" : "free";
-  if (ghost) ghost.className = ghost.className.replace(/\bis-\w+/, `is-${word}`);
-  chip(ghost, word, `${text.split(" · ")[0]} · ${detail}`);
+  for (const ghost of $$(".ghost", board())) ghost.className = ghost.className.replace(/\bis-\w+/, `is-${word}`);
+  chip($(".ghost", board()), word, `${text.split(" · ")[0]} · ${detail}`);
   if (mine.how === "keys") announce(detail);
 }
 
@@ -165,28 +91,19 @@ function leave(why, loud) {
   if (loud) toast(why);
   if (mine.stale) live?.dispatchEvent(new CustomEvent("resync"));
 }
-function toast(text) {
-  const found = $("#toast-lost").content.cloneNode(true);
-  $("p", found).textContent = text;
-  $("#toasts").append(found);
-}
 
-/* ---- letting go: the panel opens with what it would cost ---- */
+/* ---- letting go: what it would cost ---- */
 
 function drop() {
   const { word, text } = status();
-  if (word === "wait" || word === "no" || (held.at === held.from && held.row === held.fromRow)) {
+  const same = held.from === held.was.from && held.until === held.was.until && held.row === held.was.row;
+  if (word === "wait" || word === "no" || (same && held.subject !== fresh)) {
     leave(word === "no" ? text : words.left);
     return;
   }
-  const form = $("#hand-form");
-  form.elements.claim.value = held.claim;
-  form.elements.resource.value = held.row;
-  form.elements.start.value = new Date(held.at).toISOString();
+  const mine = held;
   leave();
-  $("#panel-in").replaceChildren();
-  $("#panel").showModal();
-  form.requestSubmit();
+  mine.subject.drop(mine);
 }
 document.addEventListener("htmx:after:swap", () => {
   const panel = $("#panel");
@@ -214,23 +131,34 @@ document.addEventListener("htmx:config:request", (event) => {
 /* ---- by mouse and by touch ---- */
 
 let press = null;
-function pixelsToMs(block, px) {
-  const { columnMs, columns } = grid();
-  return (px / block.closest(".track").clientWidth) * columns * columnMs;
-}
-function rasterMs() {
-  return Math.max(STEP_MS, Math.min(grid().columnMs, 900_000));
+const onRaster = (ms) => Math.round(ms / rasterMs()) * rasterMs();
+
+/** What is under the pointer: something that can be taken, or an empty stretch on which something can be drawn. */
+function under(event) {
+  const block = event.target.closest?.(".alloc");
+  if (block) {
+    const subject = subjectOf(block);
+    return subject ? { subject, block, mode: subject.grip(block, event), opened: subject.open(block) } : null;
+  }
+  const track = words.stays && event.target.closest?.(".track[data-resource]:not([data-fixed])");
+  if (!track) return null;
+  const { start } = grid(track);
+  const raster = rasterMs();
+  const from = Math.floor((start + pixelsToMs(track, event.clientX - track.getBoundingClientRect().left)) / raster) * raster;
+  const drawn = event.pointerType === "mouse" ? raster : USUAL_MS;
+  return { subject: fresh, block: track, mode: "end", opened: { row: track.dataset.resource, from, until: from + drawn } };
 }
 document.addEventListener("pointerdown", (event) => {
-  const block = event.target.closest?.(".alloc[data-claim]");
-  if (!block || event.button !== 0 || !wide.matches || held) return;
-  press = { block, x: event.clientX, y: event.clientY, pointer: event.pointerId, moved: false };
+  if (event.button !== 0 || !wide.matches || held || !event.target.closest?.("#board")) return;
+  const found = under(event);
+  if (!found) return;
+  press = { ...found, x: event.clientX, y: event.clientY, pointer: event.pointerId, moved: false, track: found.block.closest(".track") };
   if (event.pointerType !== "mouse") press.timer = setTimeout(lift, HOLD_MS);
   else press.mouse = true;
 });
 function lift() {
   press.moved = true;
-  take(press.block, "pointer");
+  take(press.subject, press.block, "pointer", press.mode, press.opened);
 }
 document.addEventListener("pointermove", (event) => {
   if (!press || event.pointerId !== press.pointer) return;
@@ -241,16 +169,26 @@ document.addEventListener("pointermove", (event) => {
     else return void forget(); // a finger that moves at once scrolls
   }
   if (!held) return;
-  const raw = held.from + pixelsToMs(press.block, event.clientX - press.x);
-  const raster = rasterMs();
-  const at = Math.round(raw / raster) * raster;
-  const track = document.elementsFromPoint(event.clientX, event.clientY).find((e) => e.matches(".track[data-resource]"));
-  const row = track?.dataset.resource ?? held.row;
-  if (at === held.at && row === held.row) return;
-  held.at = at;
-  held.row = row;
-  show();
+  const track = held.mode === "move" ? document.elementsFromPoint(event.clientX, event.clientY).find((e) => e.matches(".track[data-resource]")) : null;
+  const row = held.resources?.length > 1 ? held.row : (track?.dataset.resource ?? held.row);
+  const days = track ? grid(track).start - grid(press.track).start : 0;
+  if (shifted(pixelsToMs(press.track, event.clientX - press.x) + days, row)) show();
 });
+/** Moves or resizes by so much from where it was taken up; whether anything has changed. */
+function shifted(by, row) {
+  const { from, until } = press.opened;
+  const before = `${held.from} ${held.until} ${held.row}`;
+  if (held.mode === "move") {
+    held.from = onRaster(from + by);
+    held.until = held.from + (until - from);
+    held.row = row;
+  } else if (held.mode === "end") {
+    held.until = Math.max(held.from + LEAST_MS, onRaster(until + by));
+  } else {
+    held.from = Math.min(held.until - LEAST_MS, onRaster(from + by));
+  }
+  return before !== `${held.from} ${held.until} ${held.row}`;
+}
 function swallow(click) {
   click.preventDefault();
   click.stopImmediatePropagation();
@@ -267,37 +205,55 @@ document.addEventListener("pointerup", (event) => {
   // The click that follows would open the panel of what lies there now.
   addEventListener("click", swallow, true);
   setTimeout(() => removeEventListener("click", swallow, true), 0);
-  if (held) drop();
+  if (held) letGo();
 });
+/** A pointer may be quicker than the answer that says where it may lie. */
+async function letGo() {
+  const mine = held;
+  for (let tries = 0; held === mine && !mine.rows && tries < 20; tries++) await new Promise((done) => setTimeout(done, 50));
+  if (held === mine) drop();
+}
 document.addEventListener("pointercancel", () => {
   forget();
   leave(words.left);
 });
-document.addEventListener("dragstart", (event) => event.target.closest?.(".alloc[data-claim]") && event.preventDefault());
+document.addEventListener("dragstart", (event) => event.target.closest?.(".alloc") && subjectOf(event.target.closest(".alloc")) && event.preventDefault());
 document.addEventListener("touchmove", (event) => held && event.cancelable && event.preventDefault(), { passive: false });
-document.addEventListener("contextmenu", (event) => (held || press?.timer) && event.target.closest?.(".alloc") && event.preventDefault());
+document.addEventListener("contextmenu", (event) => (held || press?.timer) && event.target.closest?.("#board") && event.preventDefault());
 
-/* ---- by keys: M takes the block that has the focus ---- */
+/* ---- by keys: M takes the block that has the focus, N draws a new one in the row that has it ---- */
 
 const MOVES = {
   ArrowLeft: (event) => shift(event.shiftKey ? -12 : -1),
   ArrowRight: (event) => shift(event.shiftKey ? 12 : 1),
   ArrowUp: () => climb(-1),
   ArrowDown: () => climb(1),
+  e: () => turn(),
   Enter: () => drop(),
   Escape: () => leave(words.left),
 };
 function shift(steps) {
+  const edge = held.mode === "end" ? "until" : "from";
   // The first step also brings it onto the raster.
-  const on = steps < 0 ? Math.ceil(held.at / STEP_MS) : Math.floor(held.at / STEP_MS);
-  held.at = (on + steps) * STEP_MS;
+  const on = steps < 0 ? Math.ceil(held[edge] / STEP_MS) : Math.floor(held[edge] / STEP_MS);
+  const length = held.until - held.from;
+  const found = (on + steps) * STEP_MS;
+  if (held.mode === "move") [held.from, held.until] = [found, found + length];
+  else if (held.mode === "end") held.until = Math.max(held.from + LEAST_MS, found);
+  else held.from = Math.min(held.until - LEAST_MS, found);
   tell();
 }
 function climb(by) {
-  const rows = $$(".track[data-resource]", board()).map((track) => track.dataset.resource).filter((row) => !held.rows || held.rows.has(row));
+  if (held.mode !== "move" || held.resources?.length > 1) return tell();
+  const rows = [...new Set(tracks().map((track) => track.dataset.resource))].filter((row) => !held.rows || (held.rows.has(row) && (!held.alike || held.alike.includes(row))));
   const next = rows[rows.indexOf(held.row) + by];
   if (next) held.row = next;
   tell();
+}
+function turn() {
+  const modes = held.fixed ? ["end"] : held.subject.modes;
+  held.mode = modes[(modes.indexOf(held.mode) + 1) % modes.length];
+  announce(words[`turn${held.mode}`] ?? "");
 }
 function tell() {
   show();
@@ -308,16 +264,27 @@ addEventListener(
   "keydown",
   (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
-    if (held && MOVES[event.key]) {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (held && MOVES[key]) {
       event.preventDefault();
       event.stopPropagation();
-      MOVES[event.key](event);
+      MOVES[key](event);
       return;
     }
-    const block = event.target.closest?.(".alloc[data-claim]");
-    if (block && event.key.toLowerCase() === "m" && !held) {
+    if (held) return;
+    const block = event.target.closest?.(".alloc");
+    const subject = block && subjectOf(block);
+    if (subject && key === "m") {
       event.preventDefault();
-      take(block, "keys");
+      take(subject, block, "keys", subject.grip(block), subject.open(block));
+    }
+    const name = words.stays && event.target.closest?.("[data-reserve]");
+    if (name && key === "n") {
+      event.preventDefault();
+      const track = $(".track[data-resource]", name.closest("tr"));
+      const { start, columns, columnMs } = grid(track);
+      const from = Math.ceil(Math.max(Date.now(), start + (columns * columnMs) / 2.4) / USUAL_MS) * USUAL_MS;
+      take(fresh, name, "keys", "move", { row: track.dataset.resource, from, until: from + USUAL_MS });
     }
   },
   true,
