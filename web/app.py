@@ -39,6 +39,7 @@ from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.improve import Improver
 from scheduler.intake import Intake
+from scheduler.reserving import Window
 from scheduler.ticks import Ticks
 from web import api
 from web.api.house import installed, problem
@@ -148,6 +149,7 @@ def _parts(
         store=store,
         intake=Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes),
         uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
+        window=Window(database),
         dispatcher=dispatcher,
         ticks=Ticks(database, dispatcher.replan),
         improver=_improver(settings, database),
@@ -207,6 +209,7 @@ def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None
             yield
         finally:
             parts.live.close()
+            await asyncio.to_thread(parts.window.close)
             await parts.cameras.close()
             await parts.providers.close()
             await parts.fleet.close()
@@ -258,6 +261,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "store",
             "intake",
             "uploads",
+            "window",
             "dispatcher",
             "improver",
             "live",

@@ -10,6 +10,7 @@ from fablab.programs.store import Store
 from scheduler.dispatch import Dispatcher
 from scheduler.improve import Improver
 from scheduler.intake import Intake
+from scheduler.reserving import Window
 from scheduler.ticks import Ticks
 from web.cameras import Cameras
 from web.feeds import Feeds
@@ -35,6 +36,7 @@ class Parts:
     store: Store
     intake: Intake
     uploads: Uploads
+    window: Window
     dispatcher: Dispatcher
     ticks: Ticks
     improver: Improver | None

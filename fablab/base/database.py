@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -97,6 +97,7 @@ class UnitOfWork:
 
     `memory` is the database's: what was worked out from many rows and is asked for again and again. Whoever keeps
     something there keeps with it what tells that it is out of date; a transaction that fails does not undo it.
+    `ahead` is this transaction's own: what was read for many at once, so that none of them has to ask again.
     """
 
     session: Session
@@ -104,6 +105,11 @@ class UnitOfWork:
     actor: Actor
     events: list[Event] = field(default_factory=list)
     memory: dict[str, Any] = field(default_factory=dict)
+    ahead: dict[str, Any] = field(default_factory=dict)
+
+    def acting(self, actor: Actor) -> UnitOfWork:
+        """The same transaction for somebody else."""
+        return replace(self, actor=actor)
 
     def raise_event(self, topic: str, id: int | str, name: str) -> None:
         self.events.append(Event(topic=topic, id=id, name=name, at=self.now))

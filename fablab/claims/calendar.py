@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Integer, String, bindparam, delete, insert, select
+from sqlalchemy import Integer, String, bindparam, delete, insert, select, text
 from sqlalchemy.orm import selectinload
 
 from fablab.base.database import UnitOfWork, UtcDateTime
@@ -157,6 +158,62 @@ _LAST_BEFORE = (
 )
 
 
+def taken_among(uow: UnitOfWork, places: Sequence[Place]) -> set[int]:
+    """`taken` for many at once: the indices of those that somebody holds a part of, in one statement."""
+    if not places:
+        return set()
+    is_postgres = uow.session.get_bind().dialect.name == "postgresql"
+    spans = [
+        {"n": number, "r": place.resource_id, "s": _stored(place.start_at), "e": _stored(place.end_at)}
+        for number, place in enumerate(places)
+    ]
+    query = _TAKEN_POSTGRES if is_postgres else _TAKEN_SQLITE
+    return set(uow.session.scalars(query, {"places": json.dumps(spans)}))
+
+
+def _stored(at: datetime) -> str:
+    """As SQLite keeps it, and as PostgreSQL reads it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+_TAKEN_SQLITE = text(
+    """
+    SELECT p.value ->> 'n' FROM json_each(:places) AS p
+    WHERE (p.value ->> 's') < (
+        SELECT a.end_at FROM allocations AS a
+        WHERE a.resource_id = (p.value ->> 'r') AND a.start_at < (p.value ->> 'e')
+        ORDER BY a.start_at DESC LIMIT 1
+    )
+    """
+)
+_TAKEN_POSTGRES = text(
+    """
+    SELECT p.n FROM json_to_recordset(CAST(:places AS json)) AS p(n int, r int, s timestamp, e timestamp)
+    WHERE p.s AT TIME ZONE 'UTC' < (
+        SELECT a.end_at FROM allocations AS a
+        WHERE a.resource_id = p.r AND a.start_at < p.e AT TIME ZONE 'UTC'
+        ORDER BY a.start_at DESC LIMIT 1
+    )
+    """
+)
+
+
+def enter_many(uow: UnitOfWork, claims: Sequence[tuple[dict[str, object], Sequence[Place]]]) -> None:
+    """`enter` for many at once: each with the same columns, and the places of all free and apart from each other."""
+    rows = [{**row, "state": ClaimState.HELD} for row, _ in claims]
+    needs = []
+    for row, places in claims:
+        ids = [place.resource_id for place in places]
+        needs.append({"claim_id": row["id"], "quantity": len(ids), "eligible": ids, "barred": {}})
+    held = [_values(str(row["id"]), place) for row, places in claims for place in places]
+    uow.session.execute(insert(Claim.__table__), rows)  # type: ignore[arg-type]
+    uow.session.execute(insert(Need.__table__), needs)  # type: ignore[arg-type]
+    uow.session.execute(insert(Allocation.__table__), held)  # type: ignore[arg-type]
+    for row, _ in claims:
+        uow.raise_event("claim", str(row["id"]), "changed")
+    uow.raise_event("calendar", "house", "changed")
+
+
 def enter(uow: UnitOfWork, claim: Mapping[str, object], places: Sequence[Place]) -> None:
     """A new claim that is held from the first moment on: `claim` are the columns of its row but for its state. The
     caller has locked the resources and looked whether they are free; the constraint is the backstop.
@@ -179,19 +236,23 @@ def write(uow: UnitOfWork, claim_id: str, places: Sequence[Place]) -> None:
     uow.session.execute(
         insert(Allocation.__table__),  # type: ignore[arg-type]
         [
-            {
-                "claim_id": claim_id,
-                "need_id": place.need_id,
-                "resource_id": place.resource_id,
-                "state": AllocationState.FIRM,
-                "start_at": place.start_at,
-                "run_start_at": place.run_start_at,
-                "run_end_at": place.run_end_at,
-                "end_at": place.end_at,
-            }
+            _values(claim_id, place)
             for place in sorted(places, key=lambda place: (place.resource_id, place.start_at))
         ],
     )
+
+
+def _values(claim_id: str, place: Place) -> dict[str, object]:
+    return {
+        "claim_id": claim_id,
+        "need_id": place.need_id,
+        "resource_id": place.resource_id,
+        "state": AllocationState.FIRM,
+        "start_at": place.start_at,
+        "run_start_at": place.run_start_at,
+        "run_end_at": place.run_end_at,
+        "end_at": place.end_at,
+    }
 
 
 def replace_places(uow: UnitOfWork, row: Claim, places: Sequence[Place]) -> None:

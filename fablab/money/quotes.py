@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, insert, or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.units import CURRENCY, cents, steps_of
@@ -124,15 +124,22 @@ def promise_again(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
 
 def freeze(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
     """The promised price of a claim, once and for all."""
-    uow.session.add(
-        QuoteRow(
-            claim_id=claim_id,
-            lines=[asdict(line) for line in quote.lines],
-            total_cents=quote.total_cents,
-            currency=quote.currency,
-            made_at=uow.now,
-        )
-    )
+    uow.session.add(QuoteRow(**_frozen(uow, claim_id, quote)))
+
+
+def freeze_many(uow: UnitOfWork, promised: Sequence[tuple[str, Quote]]) -> None:
+    """`freeze` for many claims at once."""
+    uow.session.execute(insert(QuoteRow), [_frozen(uow, claim_id, quote) for claim_id, quote in promised])
+
+
+def _frozen(uow: UnitOfWork, claim_id: str, quote: Quote) -> dict[str, object]:
+    return {
+        "claim_id": claim_id,
+        "lines": [asdict(line) for line in quote.lines],
+        "total_cents": quote.total_cents,
+        "currency": quote.currency,
+        "made_at": uow.now,
+    }
 
 
 def quote_of(uow: UnitOfWork, claim_id: str) -> Quote | None:

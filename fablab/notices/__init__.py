@@ -14,7 +14,17 @@ from fablab.notices.models import (
     Notice,
     Subject,
 )
-from fablab.notices.telling import latest, seen, subject_of, take_back, tell, told_since, unseen, write
+from fablab.notices.telling import (
+    latest,
+    seen,
+    subject_of,
+    take_back,
+    tell,
+    tell_many,
+    told_since,
+    unseen,
+    write,
+)
 
 __all__ = [
     "ALWAYS_SENT",
@@ -30,6 +40,7 @@ __all__ = [
     "subject_of",
     "take_back",
     "tell",
+    "tell_many",
     "told_since",
     "unseen",
     "write",

@@ -6,5 +6,6 @@ planned job that may still move is in nobody's way: it gives way in the same tra
 
 from scheduler.reserving.asked import InTheWay, Kind, ReservingOffer, Taken, Wanted
 from scheduler.reserving.use import Reserving
+from scheduler.reserving.window import Window
 
-__all__ = ["InTheWay", "Kind", "Reserving", "ReservingOffer", "Taken", "Wanted"]
+__all__ = ["InTheWay", "Kind", "Reserving", "ReservingOffer", "Taken", "Wanted", "Window"]

@@ -74,6 +74,12 @@ class Reserving:
         and `Refused` with every reason."""
         return self._taking(actor, lambda uow: reservations.reserve(uow, order), lambda _uow: _span_of(order))
 
+    def instead(self, actor: Actor, order: Order) -> Reservation:
+        """For an order whose place was found taken: with whoever may give way moved, or `Taken` with alternatives."""
+        return self._instead(
+            actor, lambda uow: reservations.reserve(uow, order), lambda _uow: _span_of(order)
+        )
+
     def move(
         self,
         actor: Actor,
@@ -164,6 +170,14 @@ class Reserving:
         except Conflict as error:
             if error.code != TAKEN:
                 raise
+        return self._instead(actor, act, span_of)
+
+    def _instead(
+        self,
+        actor: Actor,
+        act: Callable[[UnitOfWork], Reservation],
+        span_of: Callable[[UnitOfWork], _Span],
+    ) -> Reservation:
         with self.database.read(actor) as uow:
             span = span_of(uow)
             may_be_had = all(each.soft for each in _in_the_way(uow, span))

@@ -5,11 +5,13 @@ A place that somebody else has is answered with 409 and what could be had instea
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import anyio.to_thread
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -18,13 +20,13 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 
 from fablab.base import intervals
 from fablab.base.database import Database, UnitOfWork
-from fablab.base.errors import Invalid
+from fablab.base.errors import Conflict, Invalid
 from fablab.claims import reservations
 from fablab.claims.reservations import Arrival, Reservation
 from fablab.money import quotes
 from fablab.people.access import SignedIn, allows, require
 from fablab.places import house
-from scheduler.reserving import Kind, Reserving, Taken, Wanted
+from scheduler.reserving import Kind, Reserving, Taken, Wanted, Window
 from web.api.answer import instant
 from web.api.plan import ForecastOut, forecast_out
 from web.api.reservations_schema import (
@@ -61,20 +63,32 @@ IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 AnyRequest = Request[Any, Any, Any]
 
 
-@post("/reservations", access=Right.SUBMIT, sync_to_thread=True, tags=["reservations"])
-def create(
+@post("/reservations", access=Right.SUBMIT, tags=["reservations"])
+async def create(
     request: AnyRequest,
     data: JSONBody[OrderIn],
     database: NamedDependency[Database],
+    window: NamedDependency[Window],
     signed_in: NamedDependency[SignedIn],
     words: NamedDependency[Words],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Take a place. Planned jobs in its way are moved elsewhere. 409 `slot_taken` with `alternatives`; 422 with every
     reason why not. The same key again answers the same reservation."""
-    order = order_of(data, idempotency_key)
-    found = _taking(request, words, lambda: Reserving(database=database).reserve(signed_in.actor, order))
-    return found if isinstance(found, Response) else _answer(reservation_out(found), status=201)
+    order, actor = order_of(data, idempotency_key), signed_in.actor
+    try:
+        found = await asyncio.wrap_future(window.reserve(actor, order))
+    except Conflict as error:
+        if error.code != "slot_taken":
+            raise
+        reserving = Reserving(database=database)
+        answer = await anyio.to_thread.run_sync(
+            _taking, request, words, lambda: reserving.instead(actor, order)
+        )
+        if isinstance(answer, Response):
+            return answer
+        found = answer
+    return _answer(reservation_out(found), status=201)
 
 
 @post(

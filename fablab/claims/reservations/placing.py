@@ -7,7 +7,7 @@ itself is the lock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -229,7 +229,7 @@ def hand_over(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str 
     quotes.promise_again(uow, row.id, again)
     uow.session.flush()
     calendar.announce(uow, claim)
-    names = ", ".join(thing.name for thing in things)
+    names = names_said(things)
     log.record(uow, "reservation.handed_over", for_member_id=receiver.id, about=f"reservation {row.id}")
     _tell(uow, row, "reservation.handed_to_you", why=why, by=uow.actor.name)
     if giver_id != uow.actor.member_id:
@@ -360,27 +360,11 @@ def _write(
     asks: bool,
     series_id: str | None,
 ) -> Reservation:
-    claim_id = new_id(uow.now)
-    names = ", ".join(thing.name for thing in things)
+    names = names_said(things)
     audience, project = _for_whom(uow, order.project_id, holder)
-    calendar.enter(
-        uow,
-        {
-            "id": claim_id,
-            "kind": ClaimKind.RESERVATION,
-            "title": order.title or orders.line(names, 200),
-            "member_id": holder.id,
-            "project_id": project.id if project else None,
-            "audience": audience,
-            "project_kind": project.kind if project else None,
-            "release_at": order.start_at,
-            "estimate_s": int((order.end_at - order.start_at).total_seconds()),
-            "attended": order.unattended_from is None,
-            "ready_at": order.end_at,
-            "made_at": uow.now,
-        },
-        places,
-    )
+    claim = claim_values(uow, order, holder.id, names, audience, project)
+    claim_id = str(claim["id"])
+    calendar.enter(uow, claim, places)
     row = _enter(uow, claim_id, order, holder, left, asks=asks, series_id=series_id)
     technologies = [thing.technology for thing in things]
     quotes.freeze(uow, claim_id, prices.quote(uow, technologies, audience, order.start_at, order.end_at))
@@ -402,10 +386,58 @@ def _enter(
     series_id: str | None,
 ) -> Reservation:
     """The row, and the entity that stands for it without being read again."""
-    values: Mapping[str, object] = {
+    values = row_values(uow, claim_id, order, holder.id, against, asks=asks, series_id=series_id)
+    uow.session.execute(insert(Reservation.__table__), values)  # type: ignore[arg-type]  # a mapped class's own table
+    row = Reservation(**values)
+    make_transient_to_detached(row)
+    uow.session.add(row)
+    return row
+
+
+def names_said(things: Sequence[Thing]) -> str:
+    return ", ".join(thing.name for thing in things)
+
+
+def claim_values(
+    uow: UnitOfWork,
+    order: Order,
+    holder_id: int,
+    names: str,
+    audience: Audience,
+    project: Project | None = None,
+) -> dict[str, object]:
+    """The claim's row; whose id it gets is the reservation's too."""
+    return {
+        "id": new_id(uow.now),
+        "kind": ClaimKind.RESERVATION,
+        "title": order.title or orders.line(names, 200),
+        "member_id": holder_id,
+        "project_id": project.id if project else None,
+        "audience": audience,
+        "project_kind": project.kind if project else None,
+        "release_at": order.start_at,
+        "estimate_s": int((order.end_at - order.start_at).total_seconds()),
+        "attended": order.unattended_from is None,
+        "ready_at": order.end_at,
+        "made_at": uow.now,
+    }
+
+
+def row_values(
+    uow: UnitOfWork,
+    claim_id: str,
+    order: Order,
+    holder_id: int,
+    against: Sequence[Refusal] = (),
+    *,
+    asks: bool = False,
+    series_id: str | None = None,
+) -> dict[str, object]:
+    """Every column of the reservation's row."""
+    return {
         "id": claim_id,
         "state": ReservationState.REQUESTED if asks else ReservationState.CONFIRMED,
-        "member_id": holder.id,
+        "member_id": holder_id,
         "made_by_id": uow.actor.member_id,
         "series_id": series_id,
         "resource_ids": list(order.resource_ids),
@@ -428,11 +460,6 @@ def _enter(
         "made_at": uow.now,
         "version": 1,
     }
-    uow.session.execute(insert(Reservation.__table__), values)  # type: ignore[arg-type]  # a mapped class's own table
-    row = Reservation(**values)
-    make_transient_to_detached(row)
-    uow.session.add(row)
-    return row
 
 
 def _stored(refusal: Refusal) -> dict[str, object]:

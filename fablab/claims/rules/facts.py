@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -26,7 +26,7 @@ from fablab.claims.rules.asking import (
     Who,
 )
 from fablab.claims.rules.check import needs_two
-from fablab.claims.rules.known import Known, known
+from fablab.claims.rules.known import Known, known, known_ahead
 from fablab.claims.rules.models import Waiver
 from fablab.claims.trainings import following
 from fablab.claims.trainings.following import NextTraining
@@ -92,7 +92,27 @@ def context(uow: UnitOfWork, asked: Asked) -> Context:
     )
 
 
+def read_ahead(uow: UnitOfWork, member_ids: Collection[int], resource_ids: Collection[int]) -> None:
+    """For many who ask at once: what each would read of members, resources, waivers, certifications and signatures, in
+    one query each for all. Good until the transaction ends, so nothing of this may be changed in it."""
+    members = uow.session.scalars(select(Member).where(Member.id.in_(member_ids)))
+    resources = uow.session.scalars(select(Resource).where(Resource.id.in_(resource_ids), Resource.active))
+    waivers = select(Waiver.member_id).where(
+        Waiver.member_id.in_(member_ids), Waiver.withdrawn_at.is_(None), Waiver.claim_id.is_(None)
+    )
+    waived = set(uow.session.scalars(waivers))
+    uow.ahead["rules.members"] = list(members)  # the session itself holds on to nothing
+    uow.ahead["rules.resources"] = {row.id: row for row in resources.unique()}
+    uow.ahead["rules.unwaived"] = frozenset(member_ids) - waived
+    uow.ahead["certifications.grants"] = reading.grants_of_many(uow, member_ids)
+    uow.ahead["certifications.signed"] = texts.signed_by_many(uow, member_ids)
+    known_ahead(uow)
+
+
 def _resources(uow: UnitOfWork, asked: Asked) -> list[Resource]:
+    ahead: Mapping[int, Resource] = uow.ahead.get("rules.resources", {})
+    if all(id_ in ahead for id_ in asked.resource_ids):
+        return [ahead[id_] for id_ in sorted(set(asked.resource_ids))]
     query = select(Resource).where(Resource.id.in_(asked.resource_ids), Resource.active)
     rows = list(uow.session.scalars(query.order_by(Resource.id)).unique())
     missing = set(asked.resource_ids) - {row.id for row in rows}
@@ -286,6 +306,8 @@ def _booked(uow: UnitOfWork, asked: Asked, held: Mapping[int, Policy]) -> tuple[
 
 def _waived(uow: UnitOfWork, asked: Asked) -> frozenset[Waived]:
     """What counts: for this claim, or for this member for the time being."""
+    if asked.claim_id is None and asked.member_id in uow.ahead.get("rules.unwaived", ()):
+        return frozenset()
     about: list[ColumnElement[bool]] = [Waiver.claim_id.is_(None) & (Waiver.until_at > asked.start_at)]
     if asked.claim_id is not None:
         about.append(Waiver.claim_id == asked.claim_id)

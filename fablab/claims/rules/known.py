@@ -58,6 +58,9 @@ class Known:
 
 
 def known(uow: UnitOfWork) -> Known:
+    ahead: Known | None = uow.ahead.get(_MEMORY)
+    if ahead is not None:
+        return ahead
     version = uow.session.scalars(select(RulesVersion.version)).one()
     remembered = uow.memory.get(_MEMORY)
     if remembered is not None and remembered[0] == version:
@@ -66,6 +69,11 @@ def known(uow: UnitOfWork) -> Known:
     found = _read(uow)
     uow.memory[_MEMORY] = (version, found)
     return found
+
+
+def known_ahead(uow: UnitOfWork) -> None:
+    """Once for the whole transaction."""
+    uow.ahead[_MEMORY] = known(uow)
 
 
 def _read(uow: UnitOfWork) -> Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import select
@@ -16,10 +16,24 @@ from fablab.places.models import Technology
 
 def grants_of(uow: UnitOfWork, member_id: int) -> list[Grant]:
     """Those that were not revoked, whether or not they have run out."""
+    ahead: dict[int, list[Grant]] | None = uow.ahead.get("certifications.grants")
+    if ahead is not None and member_id in ahead:
+        return ahead[member_id]
     query = select(Certification).where(
         Certification.member_id == member_id, Certification.revoked_at.is_(None)
     )
     return [grant_of(row) for row in uow.session.scalars(query)]
+
+
+def grants_of_many(uow: UnitOfWork, member_ids: Collection[int]) -> dict[int, list[Grant]]:
+    """`grants_of` for each of them, in one query."""
+    found: dict[int, list[Grant]] = {id_: [] for id_ in member_ids}
+    query = select(Certification).where(
+        Certification.member_id.in_(member_ids), Certification.revoked_at.is_(None)
+    )
+    for row in uow.session.scalars(query):
+        found[row.member_id].append(grant_of(row))
+    return found
 
 
 def grant_of(row: Certification) -> Grant:
