@@ -53,6 +53,8 @@ function status() {
   return { word, text: `${where} · ${text}` };
 }
 
+const isWhereItWas = () => held.from === held.was.from && held.until === held.was.until && held.row === held.was.row;
+
 function show() {
   for (const old of $$(".ghost", board())) old.remove();
   const { word, text } = status();
@@ -60,7 +62,8 @@ function show() {
   const ghosts = rows.map((row) => [row, trackOf(row, held.from)]).map(([, track]) => track && put(track, `ghost is-${word}`, held.from, held.until));
   chip(ghosts.find(Boolean), word, text);
   clearTimeout(held.asking);
-  if (word === "moves" || word === "free") held.asking = setTimeout(ask, ASK_AFTER_MS, held, held.row, held.from, held.until);
+  // Where it lies already nothing is asked, and what to do with the keys is said undisturbed.
+  if ((word === "moves" || word === "free") && (held.subject === fresh || !isWhereItWas())) held.asking = setTimeout(ask, ASK_AFTER_MS, held, held.row, held.from, held.until);
 }
 
 async function ask(mine, row, from, until) {
@@ -85,7 +88,7 @@ function leave(why, loud) {
   for (const old of $$(".ghost, .reach", board())) old.remove();
   for (const track of $$(".track.is-other", board())) track.classList.remove("is-other");
   $("#hand-chip")?.remove();
-  $(`#${CSS.escape(mine.id)}`)?.classList.remove("is-held");
+  if (mine.id) $(`#${CSS.escape(mine.id)}`)?.classList.remove("is-held");
   board().classList.remove("is-holding");
   if (why) announce(why);
   if (loud) toast(why);
@@ -96,8 +99,7 @@ function leave(why, loud) {
 
 function drop() {
   const { word, text } = status();
-  const same = held.from === held.was.from && held.until === held.was.until && held.row === held.was.row;
-  if (word === "wait" || word === "no" || (same && held.subject !== fresh)) {
+  if (word === "wait" || word === "no" || (isWhereItWas() && held.subject !== fresh)) {
     leave(word === "no" ? text : words.left);
     return;
   }

@@ -5,8 +5,8 @@ export const $$ = (selector, within = document) => [...within.querySelectorAll(s
 export const words = $("#hand").dataset;
 const csrf = $('meta[name="csrf-token"]').content;
 const lang = document.documentElement.lang || "fr";
-const clock = new Intl.DateTimeFormat(lang, { timeZone: words.zone, weekday: "short", hour: "2-digit", minute: "2-digit" });
-const hour = new Intl.DateTimeFormat(lang, { timeZone: words.zone, hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(lang, { timeZone: words.zone, weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const hour = new Intl.DateTimeFormat(lang, { timeZone: words.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 export const STEP_MS = 300_000;
 
 export const at = (ms) => clock.format(ms);
