@@ -2,7 +2,24 @@
 
 from litestar import Router
 
-from web.api import cameras, hours, house, jobs, machines, people, plan, reach, reservations, security
+from web.api import (
+    cameras,
+    certifications,
+    feeds,
+    hooks,
+    hours,
+    house,
+    jobs,
+    letters,
+    machines,
+    people,
+    plan,
+    reach,
+    reservations,
+    rules,
+    security,
+    trainings,
+)
 
 ROUTES = (
     *people.ROUTES,
@@ -12,7 +29,13 @@ ROUTES = (
     *plan.ROUTES,
     *reach.ROUTES,
     *reservations.ROUTES,
+    *certifications.ROUTES,
+    *trainings.ROUTES,
+    *rules.ROUTES,
     *cameras.ROUTES,
+    *letters.ROUTES,
+    *feeds.ROUTES,
+    *hooks.ROUTES,
     *house.ROUTES,
     *hours.ROUTES,
 )

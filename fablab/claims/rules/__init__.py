@@ -3,7 +3,7 @@ may do on which machine is `rules.machines`."""
 
 from fablab.claims.rules.asking import Act, Asked, Context, Policy
 from fablab.claims.rules.check import RULES, Finding, Pass, check, findings, needs_two
-from fablab.claims.rules.judging import explain_choices, judge, may_start
+from fablab.claims.rules.judging import explain_choices, gate, judge, may_start
 from fablab.claims.rules.policies import policy_for
 from fablab.claims.rules.waivers import waive
 
@@ -18,6 +18,7 @@ __all__ = [
     "check",
     "explain_choices",
     "findings",
+    "gate",
     "judge",
     "may_start",
     "needs_two",

@@ -13,6 +13,7 @@ from fablab.claims.rules.asking import Act, Asked
 from fablab.claims.rules.check import check
 from fablab.claims.rules.facts import context
 from fablab.claims.rules.known import known
+from fablab.people import standing as people
 
 BRIEFLY = timedelta(minutes=1)
 
@@ -38,6 +39,21 @@ def may_start(
     """
     start = at or uow.now
     return judge(uow, starting(uow, resource_id, member_id, start, claim_id))
+
+
+def gate(
+    uow: UnitOfWork, resource_id: int, member_id: int | None = None, *, claim_id: str | None = None
+) -> tuple[Refusal, ...]:
+    """`may_start`, for whoever may ask: of themselves, a child they answer for, and the staff of anybody."""
+    return may_start(uow, resource_id, whom(uow, member_id), claim_id=claim_id)
+
+
+def whom(uow: UnitOfWork, member_id: int | None) -> int:
+    """The member it is about; None: whoever asks. Others are nobody's business but the staff's and their parents'."""
+    found = member_id if member_id is not None else uow.actor.member_id
+    if found is None:
+        raise NotFound("member.unknown")
+    return people.seen_by(uow, found).id
 
 
 def starting(

@@ -69,6 +69,13 @@ def stamps(uow: UnitOfWork, member_id: int) -> tuple[Stamp, ...]:
     return tuple(sorted(found, key=lambda s: (s.over, s.technology, -RANK[s.level], s.machine)))
 
 
+def stamp(uow: UnitOfWork, certification_id: int) -> Stamp:
+    """One of them. Whoever asks has been asked what they may see."""
+    row = uow.session.get_one(Certification, certification_id)
+    lore = known(uow)
+    return _stamp(uow, lore, holdings(uow, row.member_id, lore), row, _names(uow, row.member_id))
+
+
 def leaves(uow: UnitOfWork, member_id: int) -> tuple[Leave, ...]:
     """Every technology the house has machines of, by its word."""
     people.seen_by(uow, member_id)
