@@ -187,7 +187,7 @@ def _tell_shift(uow: UnitOfWork, run: Run, row: Reservation, clash: Clash) -> in
         "machine": run.resource.name,
         "was": clash.was_start_at.isoformat(),
         "start": row.start_at.isoformat(),
-        "end": row.end_at.isoformat(),
+        "until": row.end_at.isoformat(),
         "path": f"/reservations/{row.id}",
     }
     tell(uow, row.member_id, SHIFTED, claim_id=row.id, **facts)

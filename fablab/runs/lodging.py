@@ -51,7 +51,7 @@ def lost_hands(uow: UnitOfWork, operator_id: int | None, host: Reservation | Non
         return None
     if host is not None and operator.id in (host.member_id, reads.parent_of(uow, host.member_id)):
         return None
-    return Refusal(code="reservation.over")
+    return Refusal(code="reservation.no_longer_yours")
 
 
 def move_in(uow: UnitOfWork, host: Reservation, claim: Claim) -> None:

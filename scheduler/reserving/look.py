@@ -162,7 +162,7 @@ def like(row: Resource) -> Wanted:
 
 def _span(uow: UnitOfWork, kind: Kind) -> tuple[datetime, datetime]:
     if not kind.wanted or any(wanted.quantity < 1 for wanted in kind.wanted):
-        raise Invalid("reservation.nothing_wanted", field="resources")
+        raise Invalid("reservation.nothing", field="resources")
     if kind.duration_s < 60:
         raise Invalid("reservation.too_short", field="duration")
     since = max(uow.now, kind.since or uow.now)

@@ -75,7 +75,9 @@ def statements(lab: Lab) -> Iterator[list[str]]:
 def test_a_planned_job_gives_way_and_its_owner_is_told(lab: Lab, reserving: Reserving) -> None:
     job = later_job(lab)
     was = place_of(lab, job)
-    made = reserving.reserve(lab.actors["other"], order(lab, was.start_at, 2, "mk3", "ender"))
+    with lab.database.begin() as uow:
+        calendar.claim(uow, job).needs[0].eligible = [was.resource_id]
+    made = reserving.reserve(lab.actors["other"], order(lab, was.start_at, 2))
     now = place_of(lab, job)
     assert (now.resource_id, now.start_at) != (was.resource_id, was.start_at)
     assert made.start_at == was.start_at

@@ -95,6 +95,15 @@ REASONS: dict[str, str | Counted] = {
     "others_move": _n(
         "%(count)s other job would make room for it.", "%(count)s other jobs would make room for it."
     ),
+    # of a place for somebody in person
+    "as_wished": _("It is just when you wanted it."),
+    "same_hour": _("It is at the same hour on another day."),
+    "nearest": _("It is the nearest to when you wanted it."),
+    "others_give_way": _n(
+        "%(count)s planned job would make room for you.", "%(count)s planned jobs would make room for you."
+    ),
+    "nobody_moves": _("Nobody has to make room for you."),
+    "staffed": _("Somebody from the staff is there."),
     # what would have it ready earlier, or would have a place at all
     "another_colour": _("In “%(colour)s” it could be ready %(ready_at)s on %(machine)s."),
     "another_material": _(

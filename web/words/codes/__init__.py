@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TypeVar
 
-from web.words.codes import certifications, general, kiosk, notices, people, reservations, signing
+from web.words.codes import certifications, general, kiosk, notices, people, reservations, signing, starts
 
 T = TypeVar("T")
-ROOMS: tuple[ModuleType, ...] = (general, people, signing, certifications, reservations, kiosk, notices)
+ROOMS: tuple[ModuleType, ...] = (
+    general,
+    people,
+    signing,
+    certifications,
+    reservations,
+    kiosk,
+    notices,
+    starts,
+)
 
 
 def _all(table: str) -> dict[str, T]:

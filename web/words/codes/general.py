@@ -94,7 +94,9 @@ SENTENCES: dict[str, str] = {
     "time.no_zone": _("Please say the time zone too, as in 2026-05-04T14:00:00+02:00."),
     "time.wrong": _("This is no date and time. It is written like 2026-05-04T14:00:00+02:00."),
     "hours.past": _("This day is over."),
-    "hours.spans": _("The hours of a day may not touch or overlap, and there are at most %(most)s stretches of them."),
+    "hours.spans": _(
+        "The hours of a day may not touch or overlap, and there are at most %(most)s stretches of them."
+    ),
     "hours.weekday": _("There is no such day of the week."),
     "closure.name": _("Please say why it is shut, in at most %(most)s characters."),
     "closure.too_long": _("A closure lasts at most %(days)s days."),
@@ -508,6 +510,8 @@ WORDS: dict[str, dict[str, str]] = {
         "stopped": _("The machine was stopped before it began."),
         "bed_unsure": _("The machine made something else meanwhile. Look at the bed again, then start it."),
         "program_gone": _("Its file cannot be read any more. Send it again."),
+        "would_run_into": _("It would have run into a reservation: it was too late to start it."),
+        "not_allowed": _("It was not started: since it was confirmed, a rule has come to stand against it."),
         "no_link": _("This server has no connection to the machine any more."),
         # What drivers and hosts write down themselves; whatever else a machine says stays as it said it.
         "stopped: the machine was made safe": _("Stopped: the machine was made safe."),
