@@ -156,12 +156,13 @@ def _consents(uow: UnitOfWork, member: Member, day: date) -> bool:
 
 
 def holdings(uow: UnitOfWork, member_id: int, lore: Known) -> Holdings:
-    supervises = any(terms.supervised_uses for terms in lore.terms.values())
-    return Holdings(
-        grants=reading.grants_of(uow, member_id),
-        supervised=reading.supervised_of(uow, member_id) if supervises else (),
-        last_used=last_used(uow, member_id, lore.terms),
-    )
+    """What no terms ask for is not looked up."""
+    asks = any(t.supervised_uses or t.disuse_days is not None for t in lore.terms.values())
+    supervised = reading.supervised_of(uow, member_id) if asks else []
+    used = last_used(uow, member_id, lore.terms)
+    for use in supervised:
+        used[use.technology] = max(use.at, used.get(use.technology, use.at))
+    return Holdings(grants=reading.grants_of(uow, member_id), supervised=supervised, last_used=used)
 
 
 def last_used(
