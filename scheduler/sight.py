@@ -133,6 +133,15 @@ class Sight:
         slow = {machine: self.slow_min(claim, machine) for machine in demand.duration_min}
         return replace(demand, duration_min=slow)
 
+    def as_planned(self, claim: Claim, slots: Iterable[Slot]) -> tuple[Slot, ...]:
+        """Slots that were found for a slow run, as long as the plan counts; what is left behind them stays free."""
+        found = []
+        for slot in slots:
+            run_end = slot.run_start + self.duration(claim, self.ids[slot.machine]).quantile_min(PLAN_AT)
+            free_at = min(slot.free_at, self.free_at(slot.machine, run_end))
+            found.append(replace(slot, run_end=min(run_end, slot.run_end), free_at=free_at))
+        return tuple(found)
+
     def demand(self, claim: Claim, *, earliest: datetime | None = None) -> Demand:
         release = max(claim.release_at, earliest or self.origin, self.origin)
         eligible = sorted({i for need in claim.needs for i in need.eligible if i in self.index})

@@ -41,7 +41,8 @@ ROUNDS = 3  # of pinning those who would hear too often, and repairing again
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """All jobs that are not under way, as a problem. `plan` holds their places although some cannot stay there:
-    `broken`. `in_turn`: of those, who was not started in time. `pinned`: who moves only if it has to."""
+    `broken`. `in_turn`: of those, who was not started in time. `pinned`: who moves only if it has to. `slow`: who is
+    asked for with the time of a slow run, because a date that is not moved comes next."""
 
     sight: Sight
     problem: Problem
@@ -50,6 +51,7 @@ class Scene:
     broken: frozenset[str]
     in_turn: frozenset[str]
     pinned: frozenset[str]
+    slow: frozenset[str] = frozenset()
 
 
 def refresh(uow: UnitOfWork, ends: Mapping[str, datetime]) -> int:
@@ -117,6 +119,7 @@ def _scene(uow: UnitOfWork, before: Places, but: frozenset[str]) -> Scene | None
         broken=broken,
         in_turn=frozenset(missed - fled),
         pinned=frozenset(frozen),
+        slow=frozenset(tight),
     )
 
 
@@ -204,14 +207,22 @@ def repaired(uow: UnitOfWork, scene: Scene) -> Repaired:
         }
         if not tight:
             break
-        slow = (
+        asked = (
             scene.sight.slowly(scene.rows[demand.id], demand) if demand.id in tight else demand
             for demand in scene.problem.demands
         )
-        problem = replace(scene.problem, demands=tuple(slow))
-        scene = replace(scene, problem=problem, broken=scene.broken | (tight & scene.plan.slots.keys()))
+        scene = replace(
+            scene,
+            problem=replace(scene.problem, demands=tuple(asked)),
+            broken=scene.broken | (tight & scene.plan.slots.keys()),
+            slow=scene.slow | tight,
+        )
         found = _repaired(uow, scene)
-    return found
+    kept = {
+        name: scene.sight.as_planned(scene.rows[name], slots) if name in scene.slow else slots
+        for name, slots in found.plan.slots.items()
+    }
+    return replace(found, plan=replace(found.plan, slots=kept))
 
 
 def _repaired(uow: UnitOfWork, scene: Scene) -> Repaired:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.models import Claim
-from scheduler.board import Board
+from scheduler.board import Board, insertion_of
 from scheduler.options import Displaced, Option
 from scheduler.options import options as options_on
 from scheduler.planner.promise import promise_of
@@ -59,7 +59,11 @@ def options(uow: UnitOfWork, claim: Claim, n: int, *, displacing: int = 0) -> tu
     found = options_on(board, demand, n, displacing=displacing)
     if any(standing.sight.is_tight(claim, option.slots) for option in found):
         # Before somebody's own only a place that has room for a slow run can be had.
-        found = options_on(board, standing.sight.slowly(claim, demand), n, displacing=displacing)
+        slow = options_on(board, standing.sight.slowly(claim, demand), n, displacing=displacing)
+        found = tuple(
+            replace(each, insertion=insertion_of(standing.sight.as_planned(claim, each.slots)))
+            for each in slow
+        )
     return tuple(_offer(standing, claim, option) for option in found)
 
 

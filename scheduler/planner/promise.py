@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from fablab.base.database import UnitOfWork
 from fablab.claims import calendar, promises
 from fablab.claims.models import Claim, ClaimKind
+from scheduler.board import insertion_of
 from scheduler.greedy import Board, Insertion
 from scheduler.odds import TOLD, outlook
 from scheduler.plan import Unplaced
@@ -71,8 +72,10 @@ def _first(sight: Sight, board: Board, claim: Claim) -> tuple[Demand, Insertion 
     found = board.insert(demand)
     if isinstance(found, Unplaced) or not sight.is_tight(claim, found.slots):
         return demand, found
-    demand = sight.slowly(claim, demand)
-    return demand, board.insert(demand)
+    found = board.insert(sight.slowly(claim, demand))
+    if isinstance(found, Unplaced):
+        return demand, found
+    return demand, insertion_of(sight.as_planned(claim, found.slots))
 
 
 def keep(sight: Sight, claim: Claim, found: Insertion) -> Promise:
