@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fablab.base.database import UnitOfWork
+from fablab.base.errors import NotFound
 from fablab.notices import hooks, tell
 from fablab.notices.hooks import Answer, Sending
 from fablab.notices.models import Delivery, Hook
@@ -38,8 +39,10 @@ def change(uow: UnitOfWork, hook_id: int, name: str, url: str, events: Iterable[
 
 
 def move(uow: UnitOfWork, hook_id: int, action: str) -> Hook:
-    """pause or resume."""
+    """pause or resume; whatever else is asked for does not exist."""
     require(uow.actor, Right.MANAGE)
+    if action not in ("pause", "resume"):
+        raise NotFound
     row = hooks.move(uow, hook_id, action)
     _note(uow, "hook.resumed" if action == "resume" else "hook.paused", row)
     uow.raise_event("outbox", "house", "waiting")
