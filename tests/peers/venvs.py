@@ -66,6 +66,7 @@ PEERS: dict[str, tuple[str, ...]] = {
     "meerk40t": ("meerk40t==0.9.9100", "pyserial==3.5", "pillow"),
     "grbl-streamer": ("grbl-streamer==2.0.2", "pyserial==3.5"),
     "marlin-host": ("marlin-host==0.2.1", "pyserial==3.5"),
+    "oidc-provider": ("Django==5.2.19", "django-oauth-toolkit==3.4.1"),
     "rivals": (  # the solvers beside ours in `tests.bench plan`
         "--require-hashes",
         "--no-deps",
