@@ -32,6 +32,7 @@ from fablab.base.clock import Clock, SystemClock
 from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
 from fablab.notices import hooks
+from fablab.people import documents
 from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
@@ -147,6 +148,7 @@ def _parts(
         clock=clock,
         database=database,
         store=store,
+        documents=documents.store_in(settings.data_dir),
         intake=Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes),
         uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
         window=Window(database),
@@ -259,6 +261,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "clock",
             "database",
             "store",
+            "documents",
             "intake",
             "uploads",
             "window",

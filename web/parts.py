@@ -34,6 +34,7 @@ class Parts:
     clock: Clock
     database: Database
     store: Store
+    documents: Store
     intake: Intake
     uploads: Uploads
     window: Window

@@ -127,6 +127,11 @@ def opened(uow: UnitOfWork, document_id: int) -> MemberDocument:
     return row
 
 
+def about(uow: UnitOfWork, document_id: int) -> int:
+    """Whose it is, for whoever may know of it."""
+    return _get(uow, document_id).member_id
+
+
 def accept(uow: UnitOfWork, document_id: int, expires_on: date | None) -> MemberDocument:
     """It shows what it should, until the end of `expires_on`; None: for good. Raises `Invalid` document.expires."""
     row = _decided(uow, document_id, "accept")
@@ -185,11 +190,24 @@ def forget_old(uow: UnitOfWork) -> list[str]:
     return [sha256 for sha256 in found if sha256 is not None]
 
 
-def sweep(database: Database, store: Store) -> int:
-    """Throw away what is no longer needed, rows first: a file without a row is found by nobody."""
-    files = database.write(forget_old)
+def discard(database: Database, store: Store, sent: Sent) -> None:
+    """Throw away a file that came in but was not wanted, unless a document rests on the same bytes."""
+    with database.read() as uow:
+        used = uow.session.scalar(select(MemberDocument.id).where(MemberDocument.sha256 == sent.sha256))
+    if used is None:
+        store.forget(sent.sha256)
+
+
+def throw_away(store: Store, files: Iterable[str]) -> None:
+    """After the rows: a file without a row is found by nobody."""
     for sha256 in files:
         store.forget(sha256)
+
+
+def sweep(database: Database, store: Store) -> int:
+    """Throw away what is no longer needed; how many files that were."""
+    files = database.write(forget_old)
+    throw_away(store, files)
     return len(files)
 
 

@@ -115,7 +115,7 @@ def give_address(uow: UnitOfWork, child_id: int, email: str) -> None:
         raise Conflict("member.email_taken")
     child.email = address
     uow.session.flush()
-    secret = keys.make(uow, child, KeyPurpose.PASSWORD, address)
+    secret = keys.make(uow, child, KeyPurpose.PASSWORD, address, keys.WELCOME_LIFE)
     if secret is None:
         raise Conflict("key.too_many", most=keys.MOST_AN_HOUR)
     notices.write(

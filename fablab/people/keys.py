@@ -18,6 +18,8 @@ LIFE: Mapping[KeyPurpose, timedelta] = {
     KeyPurpose.PASSWORD: timedelta(hours=2),
     KeyPurpose.EMAIL: timedelta(hours=24),
 }
+#: What the staff or a parent has sent to somebody who has no password yet.
+WELCOME_LIFE = timedelta(days=7)
 #: Letters to one member within an hour: nobody's mailbox is filled by somebody else typing their address.
 MOST_AN_HOUR = 3
 KEPT = timedelta(days=7)

@@ -151,7 +151,7 @@ def create(uow: UnitOfWork, said: Person) -> Member:
     )
     member.phone, member.born_on = clean_phone(said.phone), said.born_on
     log.record(uow, "member.made", for_member_id=member.id)
-    _send_key(uow, member, "member.welcome")
+    _send_key(uow, member)
     uow.session.flush()
     return member
 
@@ -175,7 +175,7 @@ def edit(uow: UnitOfWork, member_id: int, said: Person) -> Member:
     _flush(uow)
     log.record(uow, "member.edited", for_member_id=member.id, address=changed)
     if changed:
-        _send_key(uow, member, "member.welcome")
+        _send_key(uow, member)
     return member
 
 
@@ -187,19 +187,25 @@ def send_way_in(uow: UnitOfWork, member_id: int) -> None:
         raise Conflict("member.no_email", name=member.name)
     if not member.active:
         raise Conflict("member.not_active", name=member.name)
-    if not _send_key(uow, member, "password.lost"):
+    if not _send_key(uow, member):
         raise Conflict("key.too_many", most=keys.MOST_AN_HOUR)
     log.record(uow, "member.way_in", for_member_id=member.id)
 
 
-def _send_key(uow: UnitOfWork, member: Member, code: str) -> bool:
+def _send_key(uow: UnitOfWork, member: Member) -> bool:
     if member.email is None:
         return False
-    secret = keys.make(uow, member, KeyPurpose.PASSWORD, member.email)
+    life = None if member.password_hash else keys.WELCOME_LIFE
+    secret = keys.make(uow, member, KeyPurpose.PASSWORD, member.email, life)
     if secret is None:
         return False
     notices.write(
-        uow, member.email, member.language, code, name=member.name, secret_path=f"/key?key={secret}"
+        uow,
+        member.email,
+        member.language,
+        "password.lost" if member.password_hash else "member.welcome",
+        name=member.name,
+        secret_path=f"/key?key={secret}",
     )
     return True
 
