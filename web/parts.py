@@ -21,7 +21,6 @@ from web.mail import Post
 from web.security.identity import Cookies
 from web.security.limits import Limiter
 from web.security.oidc import Providers
-from web.security.oidc import Providers
 from web.settings import Settings
 from web.uploads import Uploads
 
@@ -44,7 +43,6 @@ class Parts:
     live: Live
     cookies: Cookies
     limiter: Limiter
-    providers: Providers
     providers: Providers
     cameras: Cameras
     fleet: Fleet
