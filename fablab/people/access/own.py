@@ -82,6 +82,7 @@ def end_session(uow: UnitOfWork, login_token: str, session_id: str) -> bool:
     for row in uow.session.scalars(query).unique():
         if _public(row) == session_id:
             uow.session.delete(row)
+            uow.session.flush()
             return row is here
     raise NotFound("session.unknown")
 
@@ -94,6 +95,7 @@ def end_others(uow: UnitOfWork, login_token: str) -> int:
     rows = list(uow.session.scalars(query).unique())
     for row in rows:
         uow.session.delete(row)
+    uow.session.flush()
     return len(rows)
 
 
