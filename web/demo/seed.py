@@ -34,6 +34,7 @@ from fablab.programs.store import Store
 from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
+from web.demo.belonging import belong
 
 SEED = 20260901
 FIRST_DAY = date(2020, 1, 1)
@@ -196,6 +197,7 @@ def _people(uow: UnitOfWork, chance: random.Random) -> list[Member]:
     uow.session.flush()
     _projects(uow, everybody, chance)
     _certificates(uow, everybody, chance, uow.now)
+    belong(uow, everybody, random.Random(SEED))  # noqa: S311 - as above; the rest of the lab stays as it was
     return everybody
 
 

@@ -168,7 +168,7 @@ WORDS: dict[str, dict[str, str]] = {
     "subscription_state": {
         "asked": _("Asked for"),
         "agreed": _("To come"),
-        "running": _("Runs"),
+        "running": _("Under way"),
         "over": _("Over"),
         "cancelled": _("Cancelled"),
     },
