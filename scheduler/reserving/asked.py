@@ -30,6 +30,7 @@ class Kind:
 
     `attended_s`: only so much of its beginning needs the house open, and people (`ResourceKind.PERSON`) are booked for
     that only; the rest runs alone where and as long as the machine may. None: somebody is there throughout.
+    `member_id`: whose leave it takes, where that is not who asks.
     """
 
     wanted: tuple[Wanted, ...]
@@ -38,6 +39,7 @@ class Kind:
     until: datetime | None = None
     near: datetime | None = None
     attended_s: int | None = None
+    member_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

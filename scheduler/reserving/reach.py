@@ -12,65 +12,64 @@ from datetime import datetime, timedelta
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid
 from fablab.base.intervals import Interval, Intervals, merge, subtract
-from fablab.claims import calendar
-from fablab.claims.models import Allocation, AllocationState, ClaimKind
 from fablab.claims.rules import policies
 from fablab.claims.rules.models import Presence
 from fablab.people.access import Right, allows
 from fablab.places import house
 from fablab.places.models import Resource
+from scheduler.reserving.look import Held, on
 
 MOST = timedelta(days=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Soft:
-    """A planned job that would go elsewhere. Whose it is, is asked of whoever looks."""
-
-    claim_id: str
-    member_id: int | None
-    title: str
-    span: Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """`free`: a use may lie anywhere in one of these; the jobs in `soft` that it touches then move."""
+    """`free`: a use may lie anywhere in one of these; the planned jobs in `soft` that it touches then move. `hours`: when
+    it may be used at all; `hard`: what is held for good. All of it clipped to what was asked about."""
 
     resource_id: int
     name: str
+    hours: Intervals
     free: Intervals
-    soft: tuple[Soft, ...]
+    hard: tuple[Held, ...]
+    soft: tuple[Held, ...]
 
 
 def rooms(
-    uow: UnitOfWork, resources: Sequence[Resource], since: datetime, until: datetime, *, but: str = ""
+    uow: UnitOfWork,
+    resources: Sequence[Resource],
+    since: datetime,
+    until: datetime,
+    *,
+    but: str | None = None,
 ) -> tuple[Room, ...]:
     """In [max(now, since), until), a month at most. `but`: a claim that is in nobody's way.
 
-    Raises `Invalid` span.wrong, span.too_long.
+    Raises `Invalid` span.too_long.
     """
     since = max(since, uow.now.replace(second=0, microsecond=0))
     if until - since > MOST:
         raise Invalid("span.too_long", field="to", days=MOST.days)
     if until <= since:
-        return tuple(Room(resource_id=row.id, name=row.name, free=(), soft=()) for row in resources)
-    window = Interval(since, until)
-    usable = hours(uow, resources, window)
-    held: dict[int, list[Allocation]] = {}
-    for row in calendar.between(uow, since, until, [each.id for each in resources]):
-        if row.claim_id != but:
-            held.setdefault(row.resource_id, []).append(row)
+        return tuple(
+            Room(resource_id=row.id, name=row.name, hours=(), free=(), hard=(), soft=()) for row in resources
+        )
+    usable = hours(uow, resources, Interval(since, until))
+    held: dict[int, list[Held]] = {row.id: [] for row in resources}
+    for each in on(uow, held, since, until, without=but):
+        held[each.resource_id].append(each)
     found = []
-    for each in resources:
-        rows = held.get(each.id, ())
-        taken = merge(Interval(row.start_at, row.end_at) for row in rows if not gives_way(row))
+    for row in resources:
+        hard = tuple(each for each in held[row.id] if not each.soft)
+        taken = merge(Interval(each.start_at, each.end_at) for each in hard)
         found.append(
             Room(
-                resource_id=each.id,
-                name=each.name,
-                free=subtract(usable[each.id], taken),
-                soft=tuple(_soft(row) for row in rows if gives_way(row)),
+                resource_id=row.id,
+                name=row.name,
+                hours=usable[row.id],
+                free=subtract(usable[row.id], taken),
+                hard=hard,
+                soft=tuple(each for each in held[row.id] if each.soft),
             )
         )
     return tuple(found)
@@ -92,14 +91,3 @@ def hours(uow: UnitOfWork, resources: Sequence[Resource], window: Interval) -> d
             kept = usual.staffed if presence is Presence.STAFFED else usual.open
             found[row.id] = kept.between(window.start, window.end)
     return found
-
-
-def gives_way(row: Allocation) -> bool:
-    """What the plan may still move."""
-    return row.state is AllocationState.TENTATIVE and row.run_id is None and row.claim.kind is ClaimKind.JOB
-
-
-def _soft(row: Allocation) -> Soft:
-    claim = row.claim
-    span = Interval(row.start_at, row.end_at)
-    return Soft(claim_id=row.claim_id, member_id=claim.member_id, title=claim.title, span=span)

@@ -65,7 +65,7 @@ class Reserving:
         with self.database.read(actor) as uow:
             seen = look(uow, kind)
             found = [_offer(seen, kind, opening) for opening in openings(seen.rows, seen.ask, n)]
-            judged = [replace(offer, refusals=_against(uow, offer)) for offer in found]
+            judged = [replace(offer, refusals=_against(uow, offer, kind.member_id)) for offer in found]
             judged.sort(key=lambda offer: bool(offer.refusals))
             return _with_reasons(uow, kind, judged)
 
@@ -236,9 +236,10 @@ def _against_move(uow: UnitOfWork, row: Reservation, order: Order) -> list[Refus
     return [each for each in judged.refusals if each.code != TAKEN]
 
 
-def _against(uow: UnitOfWork, offer: ReservingOffer) -> tuple[Refusal, ...]:
+def _against(uow: UnitOfWork, offer: ReservingOffer, member_id: int | None) -> tuple[Refusal, ...]:
     order = Order(
         resource_ids=offer.resource_ids,
+        member_id=member_id,
         start_at=offer.start_at,
         end_at=offer.end_at,
         unattended_from=None if offer.attended_until >= offer.end_at else offer.attended_until,

@@ -69,9 +69,9 @@ def get_reach(
     with database.read(signed_in.actor) as uow:
         since = instant(from_, "from") or uow.now
         until = instant(to, "to") or since + DAY
-        but = reservations.may_change(uow, reservation).id if reservation else ""
+        but = reservations.may_change(uow, reservation).id if reservation else None
         found = rooms(uow, house.resources(uow, KINDS), since, until, but=but)
-        soft = {each.claim_id: each for room in found for each in room.soft}
+        soft = {each.job.claim_id: each.job for room in found for each in room.soft}
         return RoomsOut(
             rows=tuple(
                 RoomOut(
@@ -79,7 +79,7 @@ def get_reach(
                     name=room.name,
                     free=tuple(FreeOut(from_=span.start, until=span.end) for span in room.free),
                     soft=tuple(
-                        SoftOut(from_=each.span.start, until=each.span.end, claim=each.claim_id)
+                        SoftOut(from_=each.start_at, until=each.end_at, claim=each.job.claim_id)
                         for each in room.soft
                     ),
                 )

@@ -12,14 +12,17 @@ from litestar.params import FromPath
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound, Refused
+from fablab.claims.agenda import Entry
+from fablab.claims.models import ClaimKind
 from fablab.claims.reservations import use as reservations
-from fablab.claims.reservations.models import LIVE, Reservation
+from fablab.claims.reservations.models import LIVE, Reservation, ReservationState
 from fablab.money.quotes import Quote
 from fablab.people import members
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from fablab.reports import reservations as report
 from scheduler.reserving import ReservingOffer, Taken
+from web.mail import invitation
 from web.pages import show_hand, show_reservations, show_reserve
 from web.pages.hand_model import MovedView
 from web.pages.model import RefusalView
@@ -125,6 +128,38 @@ def _one(desk: Desk, reservation_id: str, *, status: int = 200, **more: Any) -> 
         )
         fields["stay"] = view
     return desk.page("reservation.html", status=status, **{**fields, **more})
+
+
+@get(
+    "/reservations/{reservation_id:str}/calendar.ics",
+    access=Access.SIGNED_IN,
+    include_in_schema=False,
+    sync_to_thread=True,
+)
+def entry(request: AnyRequest, reservation_id: FromPath[str]) -> Response[bytes]:
+    """For one's own calendar; the same entry as in the feeds, so that nobody has it twice."""
+    desk = desk_of(request)
+    host = desk.parts.settings.address.split("://", 1)[-1].partition(":")[0]
+    with desk.look() as (uow, _, _):
+        row = reservations.may_see(uow, reservation_id)
+        names = _names(uow)
+        found = Entry(
+            claim_id=row.id,
+            kind=ClaimKind.RESERVATION,
+            title=row.claim.title,
+            places=tuple(names[each].name for each in row.resource_ids if each in names),
+            start_at=row.start_at,
+            end_at=row.end_at,
+            made_at=row.made_at,
+            version=row.claim.version,
+            tentative=row.state is ReservationState.REQUESTED,
+        )
+        body = invitation.feed(house.house(uow).name, [found], desk.words, host=host)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{row.id}.ics"',
+        "Cache-Control": "private, no-store",
+    }
+    return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 # ---- what can be done with it ----
@@ -342,4 +377,4 @@ async def hand_over(request: AnyRequest, reservation_id: FromPath[str]) -> Respo
     return await in_thread(act)
 
 
-ROUTES = (mine, desk_page, one, check_in, end, cancel, approve, decline, move, hand_over)
+ROUTES = (mine, desk_page, one, entry, check_in, end, cancel, approve, decline, move, hand_over)

@@ -14,15 +14,16 @@ from litestar import Response, get, post
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, LabError, NotFound, Refusal, Refused
+from fablab.base.intervals import merge
 from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.use import Order, Repeat
 from fablab.people import members
 from fablab.people.models import Member
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
-from fablab.reports import week
 from scheduler.planner.forecast import Forecast
-from scheduler.reserving import Kind, Reserving, ReservingOffer, Taken, Wanted
+from scheduler.reserving import Kind, Reserving, ReservingOffer, Taken, Wanted, reach
+from scheduler.reserving.look import on
 from web.pages import reserve_people as people
 from web.pages import show_reserve as show
 from web.pages import show_reserve_day as show_day
@@ -161,6 +162,7 @@ def _offers(desk: Desk, asked: Asking, n: int) -> tuple[ReservingOffer, ...]:
         duration_s=int(asked.length.total_seconds()),
         since=asked.since,
         until=asked.until,
+        member_id=asked.for_id,
     )
     return reserving_of(desk).options(desk.actor, kind, n)
 
@@ -224,24 +226,15 @@ def _pick(
     while chosen < first or chosen >= first + timedelta(days=show_day.DAYS):
         first += timedelta(days=show_day.DAYS if chosen > first else -show_day.DAYS)
     days = [max(today, first) + timedelta(days=k) for k in range(show_day.DAYS)]
-    begin = midnight(days[0], zone)
-    own = house.own_hours(uow)
-    usual = house.calendar(uow).open.between(begin, midnight(days[-1] + timedelta(days=1), zone))
-    stretch = week.stretch(
-        uow, midnight(chosen, zone), midnight(chosen, zone) + timedelta(days=1) + asked.length, KINDS
+    begin, end = midnight(chosen, zone), midnight(chosen + timedelta(days=1), zone)
+    usual = house.calendar(uow).open.between(
+        midnight(days[0], zone), midnight(days[-1] + timedelta(days=1), zone)
     )
-    columns = [
-        show_day.Column(
-            resource_id=row.id,
-            name=row.name,
-            hours=house.calendar(uow, row.id).open.between(stretch.start_at, stretch.end_at)
-            if row.id in own
-            else stretch.open,
-            held=tuple(each for each in stretch.allocations if each.resource_id == row.id),
-            is_out=any(not refusal.waivable for refusal in why.get(row.id, ())),
-        )
-        for row in things
-    ]
+    rooms = reach.rooms(uow, things, begin, end + asked.length)
+    hours = house.calendars(uow)
+    shown = merge(span for row in things for span in hours.get(row.id, hours[None]).open.between(begin, end))
+    barred = {name for name, rows in why.items() if any(not each.waivable for each in rows)}
+    rooms = tuple(room for room in rooms if room.resource_id not in barred)
     fields = dict(carried(texts))
 
     def day_href(day: date) -> str:
@@ -258,7 +251,15 @@ def _pick(
         for day in days
     }
     return show_day.pick(
-        eyes, columns, day=chosen, length=asked.length, zone=zone, href=href, day_href=day_href, opens=opens
+        eyes,
+        rooms,
+        shown,
+        day=chosen,
+        length=asked.length,
+        zone=zone,
+        href=href,
+        day_href=day_href,
+        opens=opens,
     )
 
 
@@ -326,8 +327,8 @@ def _check(desk: Desk, placed: Placing, against: Against) -> Response[str]:
         member = people.whom(uow, placed.for_id)
         resources = [row for row in names.values() if row.kind in KINDS]
         why = people.why_not(uow, member, resources)
-        held = week.stretch(uow, placed.start_at, placed.end_at, KINDS).allocations
-        taken = {row.resource_id: True for row in held if not show_day.gives_way(row)}
+        held = on(uow, [row.id for row in resources], placed.start_at, placed.end_at)
+        taken = {each.resource_id: True for each in held if not each.soft}
         view = show.confirm(
             eyes,
             placed,
@@ -416,6 +417,7 @@ def _near(desk: Desk, placed: Placing) -> tuple[ReservingOffer, ...]:
         since=max(now, placed.start_at - NEAR),
         until=placed.end_at + timedelta(days=7),
         near=placed.start_at,
+        member_id=placed.for_id,
     )
     try:
         return reserving_of(desk).options(desk.actor, kind, ALTERNATIVES)

@@ -58,8 +58,12 @@ class ThingView:
 
     @property
     def is_out(self) -> bool:
-        """A reason stands against it that nobody may waive."""
-        return any(not reason.waivable for reason in self.reasons)
+        """Not to be chosen: a reason stands against it, and nobody has said that the staff is to be asked all the same."""
+        return bool(self.reasons) and not (self.selected and self.may_be_asked)
+
+    @property
+    def may_be_asked(self) -> bool:
+        return all(reason.waivable for reason in self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,11 @@ class KindView:
     reasons: tuple[RefusalView, ...] = ()
     training: TrainingView | None = None
 
+    anyway: str = ""  # the address with which the staff is asked all the same
+
     @property
     def is_out(self) -> bool:
-        return bool(self.things) and all(thing.is_out for thing in self.things)
+        return bool(self.things) and all(thing.is_out for thing in self.things) and not self.selected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal
 from fablab.claims.reservations import judging, prices
+from fablab.claims.rules import Act, Asked, explain_choices
 from fablab.money import quotes
 from fablab.money.quotes import Quote
 from fablab.people import members, standing
@@ -19,6 +20,8 @@ from web.pages.eyes import Eyes
 from web.pages.reserve_model import PersonView
 
 FOUND = 8
+#: Rules about who somebody is and how a machine stands, by the beginning of their codes.
+LASTING = frozenset({"membership", "minor", "subscription", "certification", "rules", "machine"})
 
 
 def whom(uow: UnitOfWork, for_id: int | None) -> Member | None:
@@ -42,8 +45,23 @@ def person(member: Member) -> PersonView:
 def why_not(
     uow: UnitOfWork, member: Member | None, resources: Sequence[Resource]
 ) -> Mapping[int, tuple[Refusal, ...]]:
-    """Resource id to what stands against this person's using it, whenever it would be."""
-    return {}
+    """Resource id to what stands against this person's using it, whenever it would be; of hours and quotas, which
+    depend on when, nothing is said here."""
+    if member is None or not resources:
+        return {}
+    asked = Asked(
+        act=Act.RESERVE,
+        member_id=member.id,
+        resource_ids=tuple(row.id for row in resources),
+        start_at=uow.now,
+        end_at=uow.now + timedelta(hours=1),
+    )
+    found = explain_choices(uow, asked)
+    return {
+        name: standing
+        for name, rows in found.items()
+        if (standing := tuple(row for row in rows if row.code.partition(".")[0] in LASTING))
+    }
 
 
 def hour_cents(

@@ -155,6 +155,9 @@ def _kind(
         things=things,
         reasons=small.refusals(eyes.words, common),
         training=training(eyes, common),
+        anyway=address("/reserve", (("what", value),))
+        if common and all(refusal.waivable for refusal in common)
+        else "",
     )
 
 
@@ -190,7 +193,7 @@ def _detail(eyes: Eyes, rows: Sequence[Resource], hour_cents: int | None) -> str
 def training(eyes: Eyes, refusals: Iterable[Refusal]) -> TrainingView | None:
     """The next training that a refusal names."""
     for row in refusals:
-        session, start = row.facts.get("session"), row.facts.get("next_at")
+        session, start = row.facts.get("session"), row.facts.get("at")
         if not session or not isinstance(start, str):
             continue
         free = row.facts.get("free")
@@ -198,7 +201,7 @@ def training(eyes: Eyes, refusals: Iterable[Refusal]) -> TrainingView | None:
             id=str(session),
             title=eyes.gettext("Next training"),
             start_at=datetime.fromisoformat(start),
-            seats_left=free if isinstance(free, int) else 1,
+            seats_left=free if isinstance(free, int) else 0,
         )
     return None
 

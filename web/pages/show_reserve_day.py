@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
 from fablab.base.intervals import Interval, Intervals, merge
-from fablab.claims.models import Allocation, AllocationState, ClaimKind
+from scheduler.reserving.reach import Room
 from web.pages.eyes import Eyes
 from web.pages.reserve_form import midnight
 from web.pages.reserve_model import CellView, DayView, PickView, StartWord, TimeRow
@@ -26,20 +25,10 @@ ORDER = (
 Href = Callable[[tuple[int, ...], datetime], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A resource on one day: `hours` in which it may be used, and what is held on it. `is_out`: not by this person."""
-
-    resource_id: int
-    name: str
-    hours: Intervals
-    held: tuple[Allocation, ...]
-    is_out: bool = False
-
-
 def pick(
     eyes: Eyes,
-    columns: Sequence[Column],
+    rooms: Sequence[Room],
+    open_: Intervals,
     *,
     day: date,
     length: timedelta,
@@ -48,26 +37,25 @@ def pick(
     day_href: Callable[[date], str],
     opens: Mapping[date, bool],
 ) -> PickView:
-    """`opens`: the days to choose among, and whether the house is open at all. With several columns the first stands for
-    whichever is free."""
-    hours = merge(span for column in columns for span in column.hours)
-    starts = _starts(hours, day, zone)
-    several = len(columns) > 1
-    rows = tuple(_row(eyes, columns, at, length, zone, href, several) for at in starts)
+    """`open_`: the hours that are shown, and with them those in which any of the `rooms` may be used. `opens`: the days to
+    choose among, and whether the house is open at all. With several rooms the first column stands for whichever is free."""
+    shown = open_ if eyes.operates else merge((*open_, *(span for room in rooms for span in room.hours)))
+    several = len(rooms) > 1
+    rows = tuple(_row(eyes, rooms, at, length, zone, href, several) for at in _starts(shown, day, zone))
     today = eyes.now.astimezone(zone).date()
     days = sorted(opens)
     return PickView(
         title=_written(eyes, day, "EEEE d MMMM"),
         days=tuple(_day(eyes, each, opens[each], day, day_href) for each in days),
-        columns=(*((eyes.gettext("Any"),) if several else ()), *(column.name for column in columns)),
+        columns=(*((eyes.gettext("Any"),) if several else ()), *(room.name for room in rooms)),
         rows=rows,
         earlier=day_href(max(today, days[0] - timedelta(days=DAYS))) if days[0] > today else "",
         later=day_href(days[-1] + timedelta(days=1)),
-        note=_note(eyes, rows, day),
+        note=_note(eyes, rows),
     )
 
 
-def _note(eyes: Eyes, rows: tuple[TimeRow, ...], day: date) -> str:
+def _note(eyes: Eyes, rows: tuple[TimeRow, ...]) -> str:
     if not rows:
         return eyes.gettext("The lab is closed.")
     if not any(cell.href for row in rows for cell in row.cells):
@@ -92,7 +80,7 @@ def _starts(hours: Intervals, day: date, zone: ZoneInfo) -> list[datetime]:
 
 def _row(
     eyes: Eyes,
-    columns: Sequence[Column],
+    rooms: Sequence[Room],
     at: datetime,
     length: timedelta,
     zone: ZoneInfo,
@@ -101,7 +89,7 @@ def _row(
 ) -> TimeRow:
     # Where the row has begun already, it may still be begun at the next five minutes of it.
     start = max(at, _soon(eyes.now))
-    cells = tuple(_cell(eyes, column, at, start, length, href) for column in columns)
+    cells = tuple(_cell(eyes, room, at, start, length, href) for room in rooms)
     if several:
         best = min(range(len(cells)), key=lambda k: (ORDER.index(cells[k].word), k))
         cells = (cells[best] if cells[best].href else CellView(word=cells[best].word), *cells)
@@ -114,13 +102,11 @@ def _soon(now: datetime) -> datetime:
     return now + (-timedelta(minutes=now.minute % 5, seconds=now.second, microseconds=now.microsecond)) % step
 
 
-def _cell(
-    eyes: Eyes, column: Column, at: datetime, start: datetime, length: timedelta, href: Href
-) -> CellView:
-    word, begins = start_word(eyes, column, at, start, length)
+def _cell(eyes: Eyes, room: Room, at: datetime, start: datetime, length: timedelta, href: Href) -> CellView:
+    word, begins = start_word(eyes, room, at, start, length)
     end = start + length
     facts = {
-        "name": column.name,
+        "name": room.name,
         "start": eyes.words.clock(start),
         "end": eyes.words.clock(end),
     }
@@ -130,7 +116,7 @@ def _cell(
         said = eyes.gettext("%(name)s, %(start)s to %(end)s, a planned job would move", **facts)
     else:
         return CellView(word=word, begins=begins, said=_refusal(eyes, word))
-    return CellView(word=word, href=href((column.resource_id,), start), said=said)
+    return CellView(word=word, href=href((room.resource_id,), start), said=said)
 
 
 def _refusal(eyes: Eyes, word: StartWord) -> str:
@@ -144,34 +130,24 @@ def _refusal(eyes: Eyes, word: StartWord) -> str:
 
 
 def start_word(
-    eyes: Eyes, column: Column, at: datetime, start: datetime, length: timedelta
+    eyes: Eyes, room: Room, at: datetime, start: datetime, length: timedelta
 ) -> tuple[StartWord, bool]:
     """Whether something of this length may begin at `start`, in the half hour that begins at `at`; and whether what is in
     the way begins in it. The rules have the last word: this only draws what the calendar and the hours say."""
-    slot = Interval(at, at + STEP)
-    if slot.end <= eyes.now or start >= slot.end:
+    slot_end = at + STEP
+    if slot_end <= eyes.now or start >= slot_end:
         return StartWord.PAST, True
     span = Interval(start, start + length)
-    blocking = [row for row in column.held if not gives_way(row)]
-    here = [row for row in blocking if row.start_at < slot.end and row.end_at > start]
+    here = [each for each in room.hard if each.start_at < slot_end and each.end_at > start]
     if here:
-        first = here[0]
-        word = StartWord.MINE if eyes.owns(first.claim.member_id) else StartWord.TAKEN
-        return word, first.start_at >= at
-    if column.is_out or not any(hours.contains(start) for hours in column.hours):
+        word = StartWord.MINE if eyes.owns(here[0].job.member_id) else StartWord.TAKEN
+        return word, here[0].start_at >= at
+    if not any(hours.contains(start) for hours in room.hours):
         return StartWord.CLOSED, True
-    if not any(hours.contains(span) for hours in column.hours):
+    if not any(free.contains(span) for free in room.free):
         return StartWord.SHORT, True
-    if any(row.start_at < span.end and row.end_at > span.start for row in blocking):
-        return StartWord.SHORT, True
-    moved = any(row.start_at < span.end and row.end_at > span.start for row in column.held)
+    moved = any(each.start_at < span.end and each.end_at > span.start for each in room.soft)
     return (StartWord.MOVES if moved else StartWord.FREE), True
-
-
-def gives_way(row: Allocation) -> bool:
-    """What the plan may still move."""
-    tentative = row.state is AllocationState.TENTATIVE and row.run_id is None
-    return tentative and row.claim.kind is ClaimKind.JOB
 
 
 def _day(eyes: Eyes, day: date, is_open: bool, chosen: date, day_href: Callable[[date], str]) -> DayView:
