@@ -14,7 +14,9 @@ from fablab.runs import attempts, lodging
 from fablab.runs.models import Run
 from scheduler import planner
 from scheduler.live import Live, begun
-from scheduler.planner.headway import RUNS_INTO, would_run_into
+from scheduler.planner.headway import RUNS_INTO, RUNS_INTO_SOMEBODY, would_run_into
+
+INTO = frozenset({RUNS_INTO, RUNS_INTO_SOMEBODY})
 
 
 def start_now(
@@ -53,7 +55,7 @@ def begin_or_drop(uow: UnitOfWork, run_id: str) -> tuple[Run, Live] | None:
     against = [lost] if lost else against_start(uow, run.resource_id, run.claim, run.operator_id, host)
     if not against:
         return begun(uow, run_id)
-    attempts.withdraw(uow, run_id, "would_run_into" if against[0].code == RUNS_INTO else "not_allowed")
+    attempts.withdraw(uow, run_id, "would_run_into" if against[0].code in INTO else "not_allowed")
     for member_id in {run.operator_id, run.claim.member_id} - {None}:
         tell(
             uow,
@@ -81,9 +83,13 @@ def against_start(
 def _to_start(uow: UnitOfWork, resource_id: int, claim_id: str | None, host: Reservation | None) -> Claim:
     if claim_id is not None:
         return calendar.claim(uow, claim_id)
-    allocation = attempts.next_waiting(
-        uow, resource_id, member_id=host.member_id if host is not None else None
-    )
+    if host is not None:
+        waiting = lodging.waiting_for(uow, {host.member_id}).get(host.member_id, ())
+        mine = [claim for _job, claim in waiting if any(resource_id in need.eligible for need in claim.needs)]
+        if not mine:
+            raise Conflict("machine.nothing_planned")
+        return mine[0]
+    allocation = attempts.next_waiting(uow, resource_id)
     if allocation is None:
         raise Conflict("machine.nothing_planned")
     return allocation.claim

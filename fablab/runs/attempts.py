@@ -118,9 +118,8 @@ def require_waiting(uow: UnitOfWork, claim: Claim) -> None:
         raise Refused([Refusal(code="job.not_waiting")])
 
 
-def next_waiting(uow: UnitOfWork, resource_id: int, *, member_id: int | None = None) -> Allocation | None:
-    """The first allocation of a machine whose job may start: in the queue, and no run on it yet. `member_id`: of this
-    member's only, for the machine is theirs."""
+def next_waiting(uow: UnitOfWork, resource_id: int) -> Allocation | None:
+    """The first allocation of a machine whose job may start: in the queue, and no run on it yet."""
     query = (
         select(Allocation)
         .join(Job, Job.id == Allocation.claim_id)
@@ -130,8 +129,6 @@ def next_waiting(uow: UnitOfWork, resource_id: int, *, member_id: int | None = N
             Job.state == JobState.QUEUED,
         )
     )
-    if member_id is not None:
-        query = query.join(Claim, Claim.id == Allocation.claim_id).where(Claim.member_id == member_id)
     return uow.session.scalars(query.order_by(Allocation.start_at).limit(1)).unique().first()
 
 

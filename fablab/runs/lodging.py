@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import UTC, datetime
+
 from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Forbidden, Refusal
 from fablab.claims import calendar, lending, reservations
+from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Claim, ClaimState
 from fablab.claims.reservations import reads
 from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.people.access import RIGHTS, Right, allows
 from fablab.people.models import Member
+from fablab.runs.models import LIVE, Run
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 #: A reservation that staff have yet to agree to keeps others away, and lets nobody start.
 _GOOD = (ReservationState.CONFIRMED, ReservationState.IN_USE)
 
 
 def host_of(uow: UnitOfWork, resource_id: int) -> Reservation | None:
     """The reservation of this resource that is going on, also while a run within it holds the machine."""
+    return hosts(uow).get(resource_id)
+
+
+def hosts(uow: UnitOfWork) -> dict[int, Reservation]:
+    """All that are going on, by resource."""
     query = select(Reservation).where(
         Reservation.state.in_(_GOOD), Reservation.start_at <= uow.now, Reservation.end_at > uow.now
     )
-    rows = uow.session.scalars(query.order_by(Reservation.start_at))
-    return next((row for row in rows if resource_id in row.resource_ids), None)
+    found: dict[int, Reservation] = {}
+    for row in uow.session.scalars(query.order_by(Reservation.start_at)):
+        for resource_id in row.resource_ids:
+            found.setdefault(resource_id, row)
+    return found
+
+
+def waiting_for(uow: UnitOfWork, member_ids: Collection[int]) -> dict[int, list[tuple[Job, Claim]]]:
+    """By member, their own jobs that may be started, those with a place first, in the order of their places."""
+    if not member_ids:
+        return {}
+    live = select(Run.claim_id).where(Run.state.in_(LIVE))
+    query = (
+        select(Job, Claim)
+        .join(Claim, Claim.id == Job.id)
+        .where(Claim.member_id.in_(member_ids), Job.state == JobState.QUEUED, Job.id.not_in(live))
+        .order_by(Claim.made_at, Claim.id)
+    )
+    found: dict[int, list[tuple[Job, Claim]]] = {}
+    for job, claim in uow.session.execute(query).unique():
+        found.setdefault(job.member_id, []).append((job, claim))
+    for rows in found.values():
+        rows.sort(key=lambda row: min((p.start_at for p in calendar.current(row[1])), default=_NEVER))
+    return found
 
 
 def require_hands(uow: UnitOfWork, host: Reservation | None, claim: Claim) -> None:

@@ -16,10 +16,13 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact, Refusal
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind
+from fablab.people.access import Right, allows
 from fablab.places.models import Machine
+from scheduler.durations import Factors
 from scheduler.lore import factors, key_of
 
 RUNS_INTO = "machine.would_run_into"
+RUNS_INTO_SOMEBODY = "machine.reserved_from"
 SLOW = 0.90  # the quantile that a start counts with
 START_SLACK = timedelta(
     minutes=2
@@ -41,10 +44,14 @@ class Fixed:
 def slow_end(uow: UnitOfWork, claim: Claim, resource_id: int, at: datetime) -> datetime:
     """When the bed is clear after a slow run that is started at `at`: whoever starts it is there, whatever the hours say."""
     machine = uow.session.get(Machine, resource_id)
+    return slow_end_of(factors(uow), claim, resource_id, machine.clear_s if machine is not None else 0, at)
+
+
+def slow_end_of(known: Factors, claim: Claim, resource_id: int, clear_s: int, at: datetime) -> datetime:
+    """`slow_end`, for whoever asks about many machines and has looked up what it takes."""
     key = key_of(resource_id, claim.material_id, claim.estimate_source)
-    slow = factors(uow).distribution(key, max(1, claim.estimate_s))
-    clear_min = ceil(machine.clear_s / 60) if machine is not None else 0
-    return at + START_SLACK + timedelta(minutes=slow.quantile_min(SLOW) + clear_min)
+    slow = known.distribution(key, max(1, claim.estimate_s))
+    return at + START_SLACK + timedelta(minutes=slow.quantile_min(SLOW) + ceil(clear_s / 60))
 
 
 def next_fixed(uow: UnitOfWork, resource_id: int, *, but: Iterable[str] = ()) -> Fixed | None:
@@ -104,5 +111,17 @@ def would_run_into(
     stands = next_fixed(uow, resource_id, but=but)
     if stands is None or stands.start_at >= slow_end(uow, claim, resource_id, uow.now):
         return None
-    facts: dict[str, Fact] = {"title": stands.title, "from": stands.start_at.isoformat()}
-    return Refusal(code=RUNS_INTO, facts=facts)
+    return refusal_for(uow, stands)
+
+
+def refusal_for(uow: UnitOfWork, stands: Fixed) -> Refusal:
+    """Whose it is, and what for, is said to those who may know."""
+    begins = stands.start_at.isoformat()
+    if (
+        stands.member_id is None
+        or stands.member_id == uow.actor.member_id
+        or allows(uow.actor, Right.SEE_ALL)
+    ):
+        facts: dict[str, Fact] = {"title": stands.title, "from": begins}
+        return Refusal(code=RUNS_INTO, facts=facts)
+    return Refusal(code=RUNS_INTO_SOMEBODY, facts={"from": begins})

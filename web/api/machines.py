@@ -163,13 +163,14 @@ def clear_machine(
     return floor.change(machine_id, lambda uow: attempts.clear_bed(uow, machine_id))
 
 
-@post("/machines/{machine_id:int}/tap", access=Right.OPERATE, tags=["machines"])
+@post("/machines/{machine_id:int}/tap", access=Access.SIGNED_IN, tags=["machines"])
 async def tap_machine(
     machine_id: FromPath[int],
     data: JSONBody[TapIn],
     floor: NamedDependency[Floor],
 ) -> RunOut:
-    """Bed clear, material in: start the next job here, or the one named, now."""
+    """Bed clear, material in: start the next job here, or the one named, now. Operators do, and a member does so with
+    their own job in their own reservation."""
     run = await floor.dispatcher.tap(
         floor.actor, machine_id, claim_id=data.claim, bed_clear=data.bed_clear, spool_id=data.spool
     )

@@ -13,6 +13,7 @@ from fablab.reports.floor import machines_now
 from fablab.reports.jobs import in_review
 from fablab.runs import attempts
 from scheduler import planner
+from scheduler.starting import prospects
 from web.pages import machines, show_floor
 from web.pages.jobs import job_live
 from web.pages.model import MachineCard
@@ -27,7 +28,8 @@ def show(request: AnyRequest) -> Response[str]:
     desk = desk_of(request)
     with desk.look() as (uow, eyes, stock):
         waiting = len(in_review(uow)) if eyes.operates else 0
-        view = show_floor.floor(eyes, machines_now(uow), desk.wires, stock, in_review=waiting)
+        rows = machines_now(uow)
+        view = show_floor.floor(eyes, rows, desk.wires, stock, prospects(uow, rows), in_review=waiting)
     return desk.page("floor.html", floor=view)
 
 
@@ -42,7 +44,7 @@ def _card(desk: Desk, machine_id: int) -> MachineCard:
         rows = machines_now(uow, machine_id)
         if not rows:
             raise NotFound("machine.unknown", id=machine_id)
-        return show_floor.card(eyes, rows[0], desk.wires, stock)
+        return show_floor.card(eyes, rows[0], desk.wires, stock, prospects(uow, rows)[machine_id])
 
 
 async def _answer(desk: Desk, machine_id: int, flash: Flash | None = None) -> Response[str]:
@@ -54,9 +56,10 @@ async def _answer(desk: Desk, machine_id: int, flash: Flash | None = None) -> Re
     return desk.fragment(CARD, m=await in_thread(_card, desk, machine_id), flash=flash)
 
 
-@post("/machines/{machine_id:int}/tap", access=Right.OPERATE, include_in_schema=False)
+@post("/machines/{machine_id:int}/tap", access=Access.SIGNED_IN, include_in_schema=False)
 async def tap(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
-    """The bed is clear, and what the button named is loaded: the job it named starts."""
+    """The bed is clear, and what the button named is loaded: the job it named starts. Who may is the dispatcher's word:
+    operators, and in a reservation its holder."""
     desk = desk_of(request)
     job_id = (await form_of(request)).get("job", "")[:40]
     spool_id = await in_thread(_spool, desk, machine_id, job_id)

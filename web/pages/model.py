@@ -397,8 +397,21 @@ class NextUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedView:
+    """Somebody's own time on a machine, going on or the next. `sentence`: whose and until or from when; `url`: of one's
+    own, or of anybody's for the staff. `late`: that the live run will not be over for it."""
+
+    sentence: str
+    is_now: bool
+    is_own: bool
+    url: str = ""
+    late: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TapView:
-    """What the operator confirms with one tap: the bed is clear and `material` is in; then `title` starts."""
+    """What the operator confirms with one tap: the bed is clear and `material` is in; then `title` starts. `blocked`: why
+    it may not start now, with what to do about it; `moves`: who would have to make room, as a sentence."""
 
     job_id: str
     title: str
@@ -407,6 +420,8 @@ class TapView:
     weight_g: float | None = None
     duration_s: int | None = None
     change_from: MaterialView | None = None  # what is loaded now, when it has to be changed
+    blocked: tuple[str, ...] = ()
+    moves: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,6 +466,7 @@ class MachineCard:
     on_bed: str = ""  # what somebody is to take off, and how it ended; said while the bed waits for clearing
     tap: TapView | None = None
     next_up: NextUp | None = None
+    reserved: ReservedView | None = None
     outage_note: str = ""  # who, why, until
     stop: StopView | None = None
     camera: CameraView | None = None

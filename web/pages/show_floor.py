@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from fablab.reports.floor import MachineNow
 from fablab.runs.models import Run, RunState
 from fablab.runs.stops import Stopped
 from scheduler.dispatch import MachineLink
+from scheduler.starting import Prospect
 from web.cameras import Address
 from web.floor import word_of
 from web.pages import eyes as small
@@ -26,6 +27,7 @@ from web.pages.model import (
     MachineWord,
     MaterialView,
     NextUp,
+    ReservedView,
     RunView,
     RunWord,
     StopView,
@@ -35,6 +37,17 @@ from web.trouble import OTHER, trouble_of
 
 STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
 HOT_C = 50.0
+MOST_TITLES = 3
+_IS_RESERVED = {
+    "own": N_("It is yours until %(at)s."),
+    "named": N_("Reserved by %(name)s until %(at)s."),
+    "somebody": N_("Reserved by somebody until %(at)s."),
+}
+_WILL_BE_RESERVED = {
+    "own": N_("Reserved by you from %(at)s on."),
+    "named": N_("Reserved by %(name)s from %(at)s on."),
+    "somebody": N_("Reserved by somebody from %(at)s on."),
+}
 Links = Callable[[int], MachineLink | None]
 #: What a stop switches off, by what a machine works with; everything else has "all".
 _STOPPED = {Technology.FDM: "heaters", Technology.LASER: "beam", Technology.CNC: "spindle"}
@@ -55,8 +68,16 @@ class Wires:
     camera: Callable[[str], Address | None]
 
 
-def floor(eyes: Eyes, rows: list[MachineNow], wires: Wires, stock: Stock, *, in_review: int = 0) -> FloorView:
-    cards = tuple(card(eyes, row, wires, stock) for row in rows)
+def floor(
+    eyes: Eyes,
+    rows: list[MachineNow],
+    wires: Wires,
+    stock: Stock,
+    prospects: Mapping[int, Prospect],
+    *,
+    in_review: int = 0,
+) -> FloorView:
+    cards = tuple(card(eyes, row, wires, stock, prospects.get(row.resource.id)) for row in rows)
     technologies = tuple(dict.fromkeys(c.technology for c in cards))
     return FloorView(machines=cards, technologies=technologies, in_review=in_review)
 
@@ -68,9 +89,13 @@ def startable_at(row: MachineNow) -> datetime | None:
     return row.next_up.start_at
 
 
-def card(eyes: Eyes, row: MachineNow, wires: Wires, stock: Stock) -> MachineCard:
+def card(
+    eyes: Eyes, row: MachineNow, wires: Wires, stock: Stock, prospect: Prospect | None = None
+) -> MachineCard:
+    """`prospect`: what a start would mean there; None: nobody has asked."""
     machine = row.resource.machine
     assert machine is not None
+    ahead = prospect or Prospect(job=row.next_job, claim=row.next_up.claim if row.next_up else None)
     link, stopped = wires.link(row.resource.id), wires.stopped(row.resource.id)
     status = link.status if link is not None else None
     word = word_of(
@@ -84,7 +109,7 @@ def card(eyes: Eyes, row: MachineNow, wires: Wires, stock: Stock) -> MachineCard
     left = _left_on_bed(row, machine) if word is MachineWord.AWAITING_CLEAR else None
     shown = row.run or left
     known = shown is not None and eyes.knows(shown.claim.member_id)
-    tap = _tap(eyes, row, machine, stock) if word in STARTABLE else None
+    tap = _tap(eyes, row, machine, stock, ahead) if word in STARTABLE else None
     return MachineCard(
         id=str(row.resource.id),
         name=row.resource.name,
@@ -103,10 +128,11 @@ def card(eyes: Eyes, row: MachineNow, wires: Wires, stock: Stock) -> MachineCard
         on_bed=_on_bed(eyes, left) if left is not None and known else "",
         tap=tap,
         next_up=_next_up(eyes, row, stock),
+        reserved=reserved(eyes, ahead, row.run),
         outage_note=outage(eyes, machine),
         stop=stop_view(eyes, row.resource, stopped),
         camera=camera(eyes, row.resource, row.run, wires),
-        can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None)
+        can=_can(eyes, word, machine, row.run, link, may_tap=tap is not None and not tap.blocked)
         | ({Action.ACKNOWLEDGE} if eyes.operates and stopped is not None else frozenset()),
     )
 
@@ -226,10 +252,16 @@ def spool_to_load(machine: Machine, claim: Claim, stock: Stock) -> Spool | None:
     return stock.fullest(claim.material_id, claim.colour)
 
 
-def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock) -> TapView | None:
-    if not eyes.operates or row.next_up is None or row.next_job is None or startable_at(row) is None:
+def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock, ahead: Prospect) -> TapView | None:
+    """For operators, and in a reservation for its holder."""
+    job, claim = ahead.job, ahead.claim
+    if job is None or claim is None or job.state is JobState.REVIEW:
         return None
-    claim, job = row.next_up.claim, row.next_job
+    hosted = ahead.reserved is not None and ahead.reserved.is_now
+    if not eyes.operates and not (hosted and _is_holder(eyes, ahead) and eyes.owns(claim.member_id)):
+        return None
+    if not hosted and startable_at(row) is None:
+        return None
     change = spool_to_load(machine, claim, stock)
     needed = small.on_spool(change or machine.spool) if claim.material_id is not None else None
     nothing = MaterialView(label=eyes.gettext("nothing"))
@@ -241,6 +273,62 @@ def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock) -> TapView
         weight_g=_weight(job.program.analysis),
         duration_s=claim.estimate_s,
         change_from=(small.on_spool(machine.spool) or nothing) if change is not None else None,
+        blocked=_blocked(eyes, ahead),
+        moves=_moves(eyes, ahead),
+    )
+
+
+def _is_holder(eyes: Eyes, ahead: Prospect) -> bool:
+    return ahead.reserved is not None and eyes.owns(ahead.reserved.member_id)
+
+
+def _blocked(eyes: Eyes, ahead: Prospect) -> tuple[str, ...]:
+    if ahead.against is None:
+        return ()
+    said = (
+        eyes.words.refusal(ahead.against),
+        eyes.words.remedy(ahead.against.code, ahead.against.facts),
+    )
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _moves(eyes: Eyes, ahead: Prospect) -> str:
+    """Whose planned jobs a start now would push away, before it is pressed."""
+    titles = [claim.title for claim in ahead.moves if eyes.knows(claim.member_id)]
+    count = len(ahead.moves)
+    if not count:
+        return ""
+    said = eyes.words.ngettext(
+        "%(count)s planned job would move", "%(count)s planned jobs would move", count
+    ) % {"count": count}
+    return f"{said}: {', '.join(titles[:MOST_TITLES])}" if titles else said
+
+
+def reserved(eyes: Eyes, ahead: Prospect, run: Run | None) -> ReservedView | None:
+    """Whose it is or will be: one's own, a name for the staff, and "somebody" for everybody else."""
+    known = ahead.reserved
+    if known is None:
+        return None
+    own = eyes.owns(known.member_id)
+    at = eyes.words.when(known.end_at if known.is_now else known.start_at)
+    sentences = _IS_RESERVED if known.is_now else _WILL_BE_RESERVED
+    named = not own and eyes.knows(known.member_id) and bool(known.holder)
+    said = sentences["own" if own else "named" if named else "somebody"]
+    late = ""
+    if (
+        run is not None
+        and ahead.late_until is not None
+        and (own or eyes.operates or eyes.owns(run.claim.member_id))
+    ):
+        late = eyes.gettext(
+            "What runs now is expected to be off the bed only %(at)s.", at=eyes.words.when(ahead.late_until)
+        )
+    return ReservedView(
+        sentence=eyes.gettext(said, at=at, name=known.holder),
+        is_now=known.is_now,
+        is_own=own,
+        url=f"/reservations/{known.reservation_id}" if own or named else "",
+        late=late,
     )
 
 
@@ -312,8 +400,9 @@ def _can(
     *,
     may_tap: bool,
 ) -> frozenset[Action]:
+    able = link is not None and link.state is LinkState.ONLINE and Capability.START in link.capabilities
     if not eyes.operates:
-        return frozenset()
+        return frozenset({Action.TAP}) if may_tap and able else frozenset()
     out = machine.gate is MachineGate.OUT_OF_SERVICE
     can: set[Action] = {Action.BACK} if out else set()
     if run is None and not out:
@@ -321,7 +410,7 @@ def _can(
         if word is MachineWord.AWAITING_CLEAR:
             can.add(Action.CLEAR)
     if link is not None and link.state is LinkState.ONLINE:
-        if may_tap and Capability.START in link.capabilities:
+        if may_tap and able:
             can.add(Action.TAP)
         if run is not None or _is_awake(link.status):
             can.add(Action.STOP)

@@ -10,6 +10,7 @@ def _(message: str) -> str:
 
 SENTENCES: dict[str, str] = {
     "machine.stop_unseen": _("This machine was stopped, and nobody from the staff has looked at it since."),
+    "machine.reserved_from": _("It would run into somebody’s reservation, which begins %(from)s."),
     "reservation.no_longer_yours": _("The reservation in which it was to start is over."),
     "reservation.none_of_kind": _(
         "The lab has fewer of these than are wanted: %(eligible)s instead of %(wanted)s."
@@ -19,6 +20,7 @@ SENTENCES: dict[str, str] = {
     "reservation.not_shifted": _("This reservation was not moved by the lab, or has begun since."),
 }
 REMEDIES: dict[str, str] = {
+    "machine.reserved_from": _("Start it afterwards, or on another machine."),
     "machine.stop_unseen": _("Ask somebody from the staff to look at it first."),
     "reservation.no_longer_yours": _("Reserve the machine again, or leave the job to the plan."),
     "reservation.none_of_kind": _("Ask for fewer, or for a smaller one."),
@@ -45,6 +47,7 @@ NOTICES: dict[str, str] = {
 }
 SHORT: dict[str, str] = {
     "machine.would_run_into": _("it would run into a reservation."),
+    "machine.reserved_from": _("it would run into a reservation."),
     "reservation.no_longer_yours": _("the reservation is over."),
 }
 WORDS: dict[str, dict[str, str]] = {}
