@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall
@@ -147,12 +148,16 @@ async def for_one_slot(storm: Storm, rounds: int, clients: int) -> Counter[str]:
     for number in range(rounds):
         start = storm.since + number * HOUR
         body = storm.order([storm.machines[0]], start)
-        answers = await at_once(crowd, lambda i, body=body: Ask("/api/reservations", storm.tokens[i], body))
+        answers = await at_once(crowd, _same(storm, body))
         for answer in answers:
             tally[_kind(answer)] += 1
     for client in crowd:
         await client.close()
     return tally
+
+
+def _same(storm: Storm, body: object) -> Callable[[int], Ask]:
+    return lambda number: Ask("/api/reservations", storm.tokens[number], body)
 
 
 def _kind(answer: Answer) -> str:

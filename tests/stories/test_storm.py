@@ -7,6 +7,7 @@ a process of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -93,6 +94,8 @@ def _database(server: str) -> Iterator[str]:
 
 @contextmanager
 def _in_a_thread(folder: Path, url: str) -> Iterator[int]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     settings = Settings(data_dir=folder, database_url=url, dispatch=False, search_s=0)
     app = create_app(settings, links={})
     with closing(socket.socket()) as listener:
@@ -110,6 +113,8 @@ def _in_a_thread(folder: Path, url: str) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join(30)
+            root.handlers[:] = handlers  # the server sets the root logger up
+            root.setLevel(level)
 
 
 def test_a_slot_has_one_winner_and_every_loser_is_offered_another(small: Storm) -> None:
