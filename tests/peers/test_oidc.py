@@ -8,18 +8,15 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from litestar.testing import TestClient
-from sqlalchemy import delete
 
-from fablab.notices import Letter, Notice
 from fablab.people import signup
-from fablab.people.access.models import Identity, KnownBrowser
-from fablab.people.log import Doing
-from fablab.people.models import Login, LoginTry, Member, MemberState, PeopleRules, SignUp
-from tests.lab import Lab, make_lab
+from fablab.people.access.models import Identity
+from fablab.people.models import Member, MemberState, SignUp
+from tests.lab import Lab
 from tests.peers.oidc_server import CLIENT_ID, SECRET, Provider, Visitor, serve
 from tests.web.page_rig import Browser
-from tests.web.site import HOST, make_app
+from tests.web.signing_rig import forget, founded
+from tests.web.site import HOST, Site
 
 pytestmark = [pytest.mark.peers, pytest.mark.xdist_group("oidc")]
 
@@ -69,35 +66,26 @@ class Rig:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Rig]:
-    """One lab for all: to make another takes longer than to sign in."""
+def shared(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("lab")
-    lab = make_lab(f"sqlite:///{folder / 'lab.db'}", folder)
     (folder / "secret").write_text(SECRET + "\n")
     (folder / "providers.toml").write_text(
         f'[dot]\nlabel = "Django"\nissuer = "{provider.issuer}"\nclient_id = "{CLIENT_ID}"\n'
         'secret_file = "secret"\n'
         '[gone]\nlabel = "Gone"\nissuer = "http://127.0.0.1:9"\nclient_id = "x"\n'
     )
-    app = make_app(lab, folder, base_url=HOST)
-    with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:
-        yield Rig(lab, Browser(client), Visitor())
-    lab.database.dispose()
+    with founded(folder) as site:
+        yield site
 
 
 @pytest.fixture
-def rig(shared: Rig) -> Iterator[Rig]:
-    """As if nobody had ever come from elsewhere, at a browser that has never been here."""
+def rig(shared: Site) -> Iterator[Rig]:
+    forget(shared)
     shared.lab.clock.set(datetime.now(UTC))  # the provider's clock is the wall's
-    shared.browser.client.cookies.clear()
-    shared.browser.client.cookies.set("fablab_language", "en")
-    shared.visitor = Visitor()
-    yield shared
-    shared.visitor.close()
-    with shared.lab.database.begin() as uow:
-        for table in (Identity, Login, KnownBrowser, LoginTry, Letter, Notice, Doing, PeopleRules):
-            uow.session.execute(delete(table))
-        uow.session.execute(delete(Member).where(Member.email == "new@elsewhere.example"))
+    visitor = Visitor()
+    yield Rig(shared.lab, Browser(shared.client), visitor)
+    visitor.close()
+    forget(shared)
 
 
 def test_a_member_links_their_account_and_from_then_on_signs_in_with_it(rig: Rig) -> None:

@@ -76,7 +76,9 @@ class Providers:
         base: str,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._transport = transport
         self.all: tuple[Provider, ...] = tuple(providers)
         self._base = base
         self._clock = clock
@@ -270,7 +272,9 @@ class Providers:
     async def _json(self, method: str, address: str, **more: Any) -> Mapping[str, Any]:
         """An object. Raises `BadAnswer`, whose text has no secret in it: it goes to the log."""
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+            self._client = httpx.AsyncClient(
+                timeout=TIMEOUT_S, follow_redirects=False, transport=self._transport
+            )
         headers = {"Accept": "application/json", **more.pop("headers", {})}
         body = b""
         try:
