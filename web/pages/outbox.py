@@ -73,7 +73,7 @@ def show(request: AnyRequest) -> Response[str]:
     with desk.database.read(desk.actor) as uow:
         items = outbox.items(uow, (chosen,) if chosen else (), before=before, limit=PAGE)
         counts = outbox.counts(uow)
-    tabs = [("", desk.words.gettext("All"), sum(counts.values()), chosen is None)]
+    tabs = [("", desk.words.gettext("All letters"), sum(counts.values()), chosen is None)]
     tabs += [
         (state.value, desk.words.word("letter_state", state), counts[state], state is chosen)
         for state in LetterState
