@@ -5,6 +5,7 @@ from web.pages import (
     calendar,
     calibration,
     cameras,
+    certifications,
     documents,
     drafts,
     elsewhere,
@@ -21,14 +22,17 @@ from web.pages import (
     organisations,
     outbox,
     people_settings,
+    policies,
     profile,
     projects,
     reservations,
     reserve,
     reserve_hand,
+    rules,
     security,
     shares,
     signup,
+    trainings,
 )
 from web.pages.shell import render_error
 
@@ -63,4 +67,8 @@ route_handlers = [
     *organisations.ROUTES,
     *projects.ROUTES,
     *documents.ROUTES,
+    *certifications.ROUTES,
+    *rules.ROUTES,
+    *trainings.ROUTES,
+    *policies.ROUTES,
 ]

@@ -159,6 +159,10 @@ class Words:
             return self.gettext("%(gain)s earlier") % {"gain": gain}
         return str(facts.get("machine", ""))
 
+    def short(self, code: str) -> str:
+        """A refusal where a sentence has no room."""
+        return self.gettext(SHORT.get(code, SHORT["unknown"]))
+
     def notice(self, code: str, facts: Mapping[str, object] | None = None) -> str:
         return self._fill(NOTICES.get(code) or SENTENCES["error"], facts)
 
