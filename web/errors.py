@@ -57,6 +57,7 @@ STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "house.missing": HTTPStatus.SERVICE_UNAVAILABLE,
     "camera.down": HTTPStatus.SERVICE_UNAVAILABLE,
+    "provider.down": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: Codes whose heading says more than that of their class.
 KIND_OF_CODE: Mapping[str, str] = {

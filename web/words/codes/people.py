@@ -194,6 +194,7 @@ WORDS: dict[str, dict[str, str]] = {
         "member.edited": _("Details changed"),
         "member.email": _("E-mail changed"),
         "member.password": _("Password changed"),
+        "member.factor_reset": _("Second factor taken off"),
         "member.way_in": _("Link for a password sent"),
         "member.acted_for": _("Acted on their behalf"),
         "member.factor_reset": _("Second factor taken away"),
