@@ -201,7 +201,7 @@ def serving(folder: Path, url: str) -> Iterator[int]:
     with (folder / "server.log").open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180  # where nothing is compiled yet it takes a while
             while not _answers(port):
                 assert process.poll() is None, (folder / "server.log").read_text()[-2000:]
                 assert time.monotonic() < deadline, "the server did not start in time"
