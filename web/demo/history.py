@@ -16,6 +16,7 @@ from fablab.claims import promises
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState, Need
+from fablab.claims.reservations.models import Arrival, Reservation, ReservationState
 from fablab.money import quotes
 from fablab.money.models import Charge
 from fablab.people.models import Member
@@ -31,6 +32,7 @@ from web.demo import cast
 DAYS_BACK = 28
 DAYS_AHEAD = 7
 FAIL_SHARE = 0.12
+MISSED_SHARE = 0.06
 WORN = (1.0, 1.06, 0.97, 1.15)  # no two machines take the same time for the same file
 LAYER_MM = 0.2
 E_PER_MM = 0.0374  # a line of 0.45 x 0.2 mm from filament of 1.75 mm
@@ -223,7 +225,34 @@ def _reserved(scene: Scene, row: Resource, span: Interval) -> None:
     scene.uow.session.add(_claim(scene, claim_id, ClaimKind.RESERVATION, member, span, duration_s, None))
     scene.uow.session.flush()
     scene.uow.session.add(Need(claim_id=claim_id, eligible=[row.id]))
+    scene.uow.session.add(_stay(scene, claim_id, row, member, span))
     _allocate(scene, claim_id, row, span, span.start, span.end, None)
+
+
+def _stay(scene: Scene, claim_id: str, row: Resource, member: Member, span: Interval) -> Reservation:
+    """Over, under way or to come; now and then nobody came."""
+    now = scene.uow.now
+    chance = random.Random(claim_id)  # noqa: S311 - of its own, so that the rest of the past stays as it was
+    state = ReservationState.CONFIRMED if span.start > now else ReservationState.IN_USE
+    if span.end <= now:
+        state = ReservationState.MISSED if chance.random() < MISSED_SHARE else ReservationState.COMPLETED
+    came = state in (ReservationState.IN_USE, ReservationState.COMPLETED)
+    return Reservation(
+        id=claim_id,
+        state=state,
+        member_id=member.id,
+        made_by_id=member.id,
+        resource_ids=[row.id],
+        start_at=span.start,
+        end_at=span.end,
+        party=1,
+        checked_in_at=span.start + timedelta(minutes=chance.randint(0, 9)) if came else None,
+        checked_in_how=Arrival.PAGE if came else None,
+        checked_in_by_id=member.id if came else None,
+        ended_at=span.end if span.end <= now else None,
+        late=False,
+        made_at=span.start - timedelta(hours=3),
+    )
 
 
 def _claim(

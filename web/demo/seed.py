@@ -35,6 +35,7 @@ from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
 from web.demo.belonging import belong
+from web.demo.reserved import hold_places
 
 SEED = 20260901
 FIRST_DAY = date(2020, 1, 1)
@@ -58,6 +59,7 @@ def seed(database: Database, store: Store) -> None:
         everybody = _people(uow, chance)
         live_through(uow, store, everybody, chance)
     _queue_up(database, everybody, chance)
+    hold_places(database, everybody[0], everybody[5])
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
