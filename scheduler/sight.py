@@ -14,6 +14,7 @@ from fablab.claims import calendar
 from fablab.claims.calendar import Held, Place
 from fablab.claims.models import Claim, ClaimKind
 from fablab.places import house
+from fablab.places.models import Machine as MachineRow
 from fablab.places.models import MachineGate, Resource, ResourceKind, Technology
 from fablab.reports.shares import owner_of, worn_min
 from scheduler import fairness
@@ -272,6 +273,14 @@ def family_of(claim: Claim | Held) -> Family | None:
     )
 
 
+def loaded_in(machine: MachineRow) -> Family | None:
+    """What lies in a machine now."""
+    spool = machine.spool
+    if spool is None:
+        return None
+    return Family(material=spool.material_id, colour=colour_number(spool.colour), nozzle=ANY_NOZZLE)
+
+
 def colour_number(colour: str | None) -> int:
     """The same name gives the same number in every process, unlike `hash`; below 2**56, for arrays and MessagePack."""
     return int.from_bytes(blake2b(colour.encode(), digest_size=7).digest(), "big") if colour else 0
@@ -289,13 +298,6 @@ def _machine(
     machine = row.machine
     if machine is None:
         return Machine(index=number, staffed=staffed, open=open_)
-    loaded = None
-    if machine.spool is not None:
-        loaded = Family(
-            material=machine.spool.material_id,
-            colour=colour_number(machine.spool.colour),
-            nozzle=ANY_NOZZLE,
-        )
     return Machine(
         index=number,
         staffed=staffed,
@@ -303,7 +305,7 @@ def _machine(
         blocked=(Block(start=0, end=HORIZON // MINUTE),) if is_out else (),
         unattended_max_min=machine.unattended_max_s // 60 if machine.unattended else 0,
         loads=SetupRule() if row.technology is Technology.FDM else None,
-        loaded=loaded,
+        loaded=loaded_in(machine),
         worn_min=worn_min,
     )
 

@@ -126,6 +126,10 @@ class Opening:
     moved: tuple[str, ...]
     score: int
 
+    @property
+    def resources(self) -> tuple[int, ...]:
+        return tuple(resource for _call, resource in self.taken)
+
 
 def openings(
     rows: Iterable[Row], ask: Ask, n: int, *, apart_min: int = APART_MIN, move_price_min: int = MOVE_PRICE_MIN

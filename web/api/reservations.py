@@ -26,6 +26,7 @@ from fablab.claims.reservations import Arrival, Reservation
 from fablab.money import quotes
 from fablab.people.access import SignedIn, allows, require
 from fablab.places import house
+from scheduler import overruns
 from scheduler.reserving import Kind, Reserving, Taken, Wanted, Window
 from web.api.answer import instant
 from web.api.plan import ForecastOut, forecast_out
@@ -335,6 +336,20 @@ def end(
 
 
 @post(
+    "/reservations/{reservation_id:str}/decline-shift",
+    access=Right.SUBMIT,
+    sync_to_thread=True,
+    status_code=200,
+    tags=["reservations"],
+)
+def decline_shift(
+    reservation_id: FromPath[str], database: NamedDependency[Database], signed_in: NamedDependency[SignedIn]
+) -> ReservationOut:
+    """The lab has moved it because a run was not over in time, and that does not suit: it is over, nothing is noted."""
+    return _done(database, signed_in, lambda uow: overruns.decline(uow, reservation_id))
+
+
+@post(
     "/reservations/{reservation_id:str}/hand-over",
     access=Right.SUBMIT,
     sync_to_thread=True,
@@ -435,5 +450,6 @@ ROUTES = (
     check_in,
     end,
     hand_over,
+    decline_shift,
     cancel_series,
 )

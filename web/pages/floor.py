@@ -13,11 +13,13 @@ from fablab.reports.floor import machines_now
 from fablab.reports.jobs import in_review
 from fablab.runs import attempts
 from scheduler import planner
+from scheduler.first_hands import ranked
 from scheduler.starting import prospects
 from web.pages import machines, show_floor
 from web.pages.jobs import job_live
 from web.pages.model import MachineCard
 from web.pages.shell import AnyRequest, Desk, Flash, desk_of, form_of, go, in_thread
+from web.pages.show_draft import until_of
 from web.security import Access, Right
 
 CARD = "partials/machine_card.html"
@@ -29,7 +31,9 @@ def show(request: AnyRequest) -> Response[str]:
     with desk.look() as (uow, eyes, stock):
         waiting = len(in_review(uow)) if eyes.operates else 0
         rows = machines_now(uow)
-        view = show_floor.floor(eyes, rows, desk.wires, stock, prospects(uow, rows), in_review=waiting)
+        ahead = prospects(uow, rows)
+        todos = ranked(uow, rows, ahead) if eyes.operates else ()
+        view = show_floor.floor(eyes, rows, desk.wires, stock, ahead, todos=todos, in_review=waiting)
     return desk.page("floor.html", floor=view)
 
 
@@ -87,11 +91,15 @@ async def clear(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]
 
 @post("/machines/{machine_id:int}/out-of-service", access=Right.OPERATE, include_in_schema=False)
 async def lock_out(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
-    """With its reason and who said so, for whoever comes next; what was planned here moves at once."""
-    desk = desk_of(request)
-    reason = " ".join((await form_of(request)).get("reason", "").split())[:200]
+    """With its reason and who said so, for whoever comes next; what was planned here until it is expected back moves at
+    once."""
+    desk, form = desk_of(request), await form_of(request)
+    reason = " ".join(form.get("reason", "").split())[:200]
     note = f"{reason} ({desk.signed_in.name})" if reason else desk.signed_in.name
-    await in_thread(desk.database.write, lambda uow: planner.take_out(uow, machine_id, note), desk.actor)
+    until = until_of(form.get("until", ""), desk.words.formats.zone)
+    await in_thread(
+        desk.database.write, lambda uow: planner.take_out(uow, machine_id, note, until=until), desk.actor
+    )
     return await _answer(desk, machine_id)
 
 

@@ -23,7 +23,7 @@ from web.pages import show_hand
 from web.pages.eyes import Eyes
 from web.pages.hand_model import ForecastView
 from web.pages.shell import AnyRequest, Desk, desk_of, form_of, go, html, in_thread, templates_of
-from web.pages.show_draft import local_instant
+from web.pages.show_draft import local_instant, until_of
 from web.security import Right
 from web.words import hand as said
 
@@ -89,8 +89,9 @@ def _act(desk: Desk, form: Mapping[str, str]) -> Response[str]:
 def foresee_outage(request: AnyRequest, machine_id: FromPath[int]) -> Response[str]:
     """Under the button that takes a machine out of service: who would have to move."""
     desk = desk_of(request)
+    until = until_of(request.query_params.get("until", ""), desk.words.formats.zone)
     with desk.look() as (uow, eyes, _):
-        found = forecast_outage(uow, machine_id)
+        found = forecast_outage(uow, machine_id, until)
         moved, summary = show_hand.displaced(eyes, found), said.summary(eyes.words, found)
     return desk.fragment("partials/displaced.html", displaced=moved, summary=summary)
 

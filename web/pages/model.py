@@ -474,12 +474,26 @@ class MachineCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TodoView:
+    """Something for an operator's hands. `hands_min`: how long it takes; `why`: where it is more than its turn."""
+
+    machine_id: str
+    machine_name: str
+    sentence: str
+    hands_min: int
+    why: str = ""
+    is_clearing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FloorView:
-    """Every machine, and how many wear which word (for the filters). `in_review`: jobs that wait for this viewer."""
+    """Every machine, and how many wear which word (for the filters). `in_review`: jobs that wait for this viewer; `todos`:
+    what an operator does first, in order."""
 
     machines: tuple[MachineCard, ...]
     technologies: tuple[str, ...] = ()
     in_review: int = 0
+    todos: tuple[TodoView, ...] = ()
 
     def count(self, *words: str) -> int:
         return sum(machine.word in words for machine in self.machines)

@@ -21,6 +21,7 @@ from fablab.people import members
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from fablab.reports import reservations as report
+from scheduler import overruns
 from scheduler.reserving import ReservingOffer, Taken
 from web.mail import invitation
 from web.pages import show_hand, show_reservations, show_reserve
@@ -116,6 +117,7 @@ def _one(desk: Desk, reservation_id: str, *, status: int = 200, **more: Any) -> 
             "errors": {},
             "alternatives": (),
             "to": "",
+            "shift": overruns.shifted(uow, row.id),
         }
     if "filled" in more:
         chosen = {str(each) for each in more.pop("chosen")}
@@ -187,6 +189,12 @@ async def cancel(request: AnyRequest, reservation_id: FromPath[str]) -> Response
         return reservations.cancel(uow, reservation_id, why)
 
     return await _act(request, reservation_id, work)
+
+
+@post("/reservations/{reservation_id:str}/decline-shift", access=Right.SUBMIT, include_in_schema=False)
+async def decline_shift(request: AnyRequest, reservation_id: FromPath[str]) -> Response[str]:
+    """The lab has moved it to a later hour, and that does not suit."""
+    return await _act(request, reservation_id, lambda uow, _: overruns.decline(uow, reservation_id))
 
 
 async def _act(
@@ -377,4 +385,17 @@ async def hand_over(request: AnyRequest, reservation_id: FromPath[str]) -> Respo
     return await in_thread(act)
 
 
-ROUTES = (mine, desk_page, one, entry, check_in, end, cancel, approve, decline, move, hand_over)
+ROUTES = (
+    mine,
+    desk_page,
+    one,
+    entry,
+    check_in,
+    end,
+    cancel,
+    decline_shift,
+    approve,
+    decline,
+    move,
+    hand_over,
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from fablab.base.errors import Refusal
+from fablab.base.errors import Invalid, Refusal
 from fablab.base.intervals import instant
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job
@@ -84,6 +84,16 @@ def local_instant(text: str, zone: ZoneInfo) -> datetime | None:
     if local.tzinfo is not None or not 2000 < local.year < 2200:
         return None
     return instant(local.date(), local.time(), zone)
+
+
+def until_of(text: str, zone: ZoneInfo) -> datetime | None:
+    """Until when, as a form says it; None where it was left open. Raises `Invalid` time.wrong."""
+    if not text.strip():
+        return None
+    at = local_instant(text.strip(), zone)
+    if at is None:
+        raise Invalid("time.wrong", field="until", text=text[:40])
+    return at
 
 
 def draft(

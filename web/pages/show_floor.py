@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from fablab.reports.floor import MachineNow
 from fablab.runs.models import Run, RunState
 from fablab.runs.stops import Stopped
 from scheduler.dispatch import MachineLink
+from scheduler.first_hands import Todo, What
 from scheduler.starting import Prospect
 from web.cameras import Address
 from web.floor import word_of
@@ -32,12 +33,14 @@ from web.pages.model import (
     RunWord,
     StopView,
     TapView,
+    TodoView,
 )
 from web.trouble import OTHER, trouble_of
 
 STARTABLE = frozenset({MachineWord.DUE, MachineWord.FREE})
 HOT_C = 50.0
 MOST_TITLES = 3
+MOST_TODOS = 6
 _IS_RESERVED = {
     "own": N_("It is yours until %(at)s."),
     "named": N_("Reserved by %(name)s until %(at)s."),
@@ -75,11 +78,38 @@ def floor(
     stock: Stock,
     prospects: Mapping[int, Prospect],
     *,
+    todos: Sequence[Todo] = (),
     in_review: int = 0,
 ) -> FloorView:
     cards = tuple(card(eyes, row, wires, stock, prospects.get(row.resource.id)) for row in rows)
     technologies = tuple(dict.fromkeys(c.technology for c in cards))
-    return FloorView(machines=cards, technologies=technologies, in_review=in_review)
+    shown = tuple(view for view in (_todo(eyes, todo, cards) for todo in todos) if view is not None)
+    return FloorView(machines=cards, technologies=technologies, in_review=in_review, todos=shown[:MOST_TODOS])
+
+
+def _todo(eyes: Eyes, todo: Todo, cards: Sequence[MachineCard]) -> TodoView | None:
+    """Nothing where the machine does not answer: what is to be done there stands on its card."""
+    card_ = next(card for card in cards if card.id == str(todo.resource_id))
+    clearing = todo.what is What.CLEAR
+    if Action.CLEAR not in card_.can if clearing else Action.TAP not in card_.can:
+        return None
+    title = todo.claim.title if todo.claim is not None else ""
+    if clearing:
+        said = (
+            eyes.gettext("Clear the bed: “%(title)s”", title=title)
+            if title
+            else eyes.gettext("Look, and clear the bed")
+        )
+    else:
+        said = eyes.gettext("Start “%(title)s”", title=title)
+    return TodoView(
+        machine_id=card_.id,
+        machine_name=card_.name,
+        sentence=said,
+        hands_min=todo.hands_min,
+        why=eyes.gettext("Somebody has reserved it.") if todo.for_reservation else "",
+        is_clearing=clearing,
+    )
 
 
 def startable_at(row: MachineNow) -> datetime | None:
