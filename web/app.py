@@ -261,7 +261,6 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
             "clock",
             "database",
             "store",
-            "documents",
             "intake",
             "uploads",
             "window",
@@ -274,6 +273,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
     }
     return {
         **fixed,
+        "documents_store": constant(parts.documents),
         "jar": constant(parts.cookies),  # Litestar keeps the name "cookies" for itself
         "signed_in": Provide(_signed_in, sync_to_thread=False),
         "words": Provide(_words, sync_to_thread=False),

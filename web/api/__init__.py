@@ -3,6 +3,7 @@
 from litestar import Router
 
 from web.api import (
+    belonging,
     cameras,
     certifications,
     feeds,
@@ -12,18 +13,23 @@ from web.api import (
     jobs,
     letters,
     machines,
+    members,
     people,
     plan,
     reach,
     reservations,
     rules,
     security,
+    signup,
     trainings,
 )
 
 ROUTES = (
     *people.ROUTES,
     *security.ROUTES,
+    *signup.ROUTES,
+    *members.ROUTES,
+    *belonging.ROUTES,
     *jobs.ROUTES,
     *machines.ROUTES,
     *plan.ROUTES,
