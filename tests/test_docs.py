@@ -10,6 +10,7 @@ import pytest
 from fablab.base.states import table_markdown
 from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
+from fablab.claims.reservations import RESERVATION_STEPS
 from fablab.notices.models import DELIVERY_STEPS, HOOK_STEPS, LETTER_STEPS
 from fablab.places.models import GATE_STEPS
 from fablab.runs.models import RUN_STEPS
@@ -20,7 +21,17 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
 
 
 @pytest.mark.parametrize(
-    "steps", [CLAIM_STEPS, JOB_STEPS, RUN_STEPS, GATE_STEPS, LETTER_STEPS, HOOK_STEPS, DELIVERY_STEPS]
+    "steps",
+    [
+        CLAIM_STEPS,
+        JOB_STEPS,
+        RESERVATION_STEPS,
+        RUN_STEPS,
+        GATE_STEPS,
+        LETTER_STEPS,
+        HOOK_STEPS,
+        DELIVERY_STEPS,
+    ],
 )
 def test_the_architecture_shows_every_state_table_as_the_code_has_it(steps: dict) -> None:  # type: ignore[type-arg]
     assert table_markdown(steps) in ARCHITECTURE
