@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 
+MOST_IDLE_S = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request; `body` None: a GET."""
@@ -48,10 +51,15 @@ class Client:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
 
     async def open(self) -> None:
+        """A connection that has been idle is given up in time: the server closes it after five seconds."""
+        if self._streams is not None and time.perf_counter() - self._used_at > MOST_IDLE_S:
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._used_at = time.perf_counter()
 
     async def ask(self, ask: Ask) -> Answer:
         """Raises `ConnectionError` where no answer came; whether the server has done it nobody knows then."""
@@ -68,7 +76,8 @@ class Client:
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise ConnectionError(str(error)) from error
-        took_s = time.perf_counter() - began
+        self._used_at = time.perf_counter()
+        took_s = self._used_at - began
         if "connection: close" in head:
             await self.close()
         return Answer(status=int(head[9:12]), body=body, took_s=took_s)
