@@ -143,7 +143,7 @@ def first_plan(problem: Problem) -> Plan:
 
 
 def warm() -> None:
-    """Compile the kernel, or load it from numba's cache: half a minute the first time, then 0.3 s."""
+    """Compile the kernel, or load it from numba's cache: three quarters of a minute the first time, then 0.3 s."""
     from scheduler.problem import Machine, Need, Piece
 
     hours = (Piece(0, 600),)

@@ -28,7 +28,9 @@ NEVER = 1 << 30
 NOBODY, STAFF, HOUSE = 0, 1, 2  # problem.Presence
 GANGS = 0.1  # of the moves at most: one takes the time of fifty
 MENDED = 0.5  # of the moves of gangs that cost too much: who is in the way is put where it costs least
-RUINS = 0.05  # of the moves of singles: one takes the time of a hundred, and at 200 x 4,000 is worth it
+RUINS = 0.1  # of the moves of singles: one takes the time of fifty, and is worth it at every size
+CROSSES = 0.2  # of the other moves of singles
+TAILS = 0.1  # of these exchange all that stands behind
 BLINK = 0.05  # of the places are not looked at: what is best is not always best for all
 GRID = 8  # a calendar is looked up by the minute over 2**GRID
 
@@ -64,6 +66,7 @@ MEMBER, BEGINS, FREED, FOR = 0, 1, 2, 3  # crew: machine, its set-up, its end, t
 # Without numba's counting of references: nothing here makes an array, and to count those of a `World` in and out of
 # every call took ten times as long as all the rest.
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INNER: Any = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -72,7 +75,14 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 def inner(function: Callable[P, R]) -> Callable[P, R]:
     """Called from compiled functions only: no way in from Python is built, which takes half the time of compiling."""
-    return _compiled(function, _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+    return _compiled(function, _INNER)
+
+
+def flat(function: Callable[P, R]) -> Callable[P, R]:
+    """Becomes a part of whoever calls it: to hand the arrays of a `World` over takes longer than what is done with them,
+    and without this all is two thirds as fast.
+    """
+    return _compiled(function, _INNER | {"forceinline": True})
 
 
 def _compiled(function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
@@ -120,7 +130,7 @@ class World(NamedTuple):
 # -- where one demand fits -------------------------------------------------------------------------------------------
 
 
-@inner
+@flat
 def later(world: World, m: int, calendar: int, at: int) -> int:
     """The first stretch of a calendar that ends after `at`."""
     high = world.machine[m, calendar + 1]
@@ -130,7 +140,7 @@ def later(world: World, m: int, calendar: int, at: int) -> int:
     return int(index)
 
 
-@inner
+@flat
 def room(world: World, m: int, calendar: int, at: int, length: int) -> int:
     """The first minute from `at` on with `length` minutes inside one stretch."""
     hours = world.hours
@@ -141,7 +151,7 @@ def room(world: World, m: int, calendar: int, at: int, length: int) -> int:
     return NEVER
 
 
-@inner
+@flat
 def alone_until(world: World, m: int, at: int, run: int) -> int:
     """`at`, or the next start whose run is left alone no longer than the machine may be."""
     hours, most = world.hours, world.machine[m, ALONE_MAX]
@@ -156,7 +166,7 @@ def alone_until(world: World, m: int, at: int, run: int) -> int:
     return at
 
 
-@inner
+@flat
 def allowed(world: World, m: int, j: int, setup: int, at: int, run: int) -> int:
     """`at` when no rule of the calendar objects to a run start then, else the next minute to try."""
     job = world.job
@@ -183,14 +193,14 @@ def allowed(world: World, m: int, j: int, setup: int, at: int, run: int) -> int:
     return room(world, m, OPEN if presence == HOUSE else STAFFED, at, run)
 
 
-@inner
+@flat
 def change(world: World, m: int, before: int, after: int) -> int:
     """Minutes of a person between two families."""
     rule = world.machine[m, RULE]
     return int(world.change[rule, before + 1, after + 1]) if rule >= 0 else 0
 
 
-@inner
+@flat
 def next_fits(world: World, m: int, ahead: int, family: int) -> bool:
     """Whether the next fixed thing that loads something has set-up enough after this family."""
     for index in range(ahead, world.size[m, 1]):
@@ -200,7 +210,7 @@ def next_fits(world: World, m: int, ahead: int, family: int) -> bool:
     return True
 
 
-@inner
+@flat
 def fit(world: World, m: int, j: int, free: int, left: int, ahead: int) -> tuple[int, int, int, int, int]:
     """The first place for j behind a state: (set-up, run start, ready, next fixed, family before); start -1: none."""
     job, fixed, horizon = world.job, world.fixed, world.horizon
@@ -245,7 +255,7 @@ def dislike(world: World, j: int, start: int) -> int:
     return 0
 
 
-@inner
+@flat
 def price(world: World, m: int, j: int, setup: int, start: int, ready: int) -> float:
     job = world.job
     cost = READY * ready + SETUP * (start - setup)
@@ -583,6 +593,47 @@ def swap(world: World, j: int, other: int, limit: float) -> bool:
 
 
 @inner
+def cross(world: World, j: int, other: int, limit: float) -> bool:
+    """A few demands in a row, or all from j on, change places with those of about the same time on another machine."""
+    order, draft, at = world.order, world.new_order, world.at
+    m, begin = at[j, ON], at[j, PLACE]
+    count, its = world.size[m, 0], world.size[other, 0]
+    when = at[j, SET_FROM] if at[j, START] >= 0 else world.horizon
+    goal = place_at(world, other, when) + np.random.randint(-1, 2)
+    if m == other or goal < 0 or goal >= its:
+        return False
+    mine, theirs = count - begin, its - goal
+    if np.random.random() >= TAILS:
+        mine, theirs = min(mine, 1 + np.random.randint(3)), min(theirs, 1 + np.random.randint(3))
+    more = theirs - mine
+    if count + more >= order.shape[1] or its - more >= order.shape[1]:
+        return False
+    for index in range(theirs):
+        draft[0, begin + index] = order[other, goal + index]
+        if world.run[order[other, goal + index], m] == 0:
+            return False
+    for index in range(mine):
+        draft[1, goal + index] = order[m, begin + index]
+        if world.run[order[m, begin + index], other] == 0:
+            return False
+    for place in range(begin + mine, count):
+        draft[0, place + more] = order[m, place]
+    for place in range(goal + theirs, its):
+        draft[1, place - more] = order[other, place]
+    bound = world.cost[m, count] + world.cost[other, its] + limit - world.cost[other, goal]
+    cost, upto = decode(world, 0, m, count + more, begin, begin + theirs, more, bound)
+    if cost > bound:
+        return False
+    bound += world.cost[other, goal] - cost
+    its_cost, its_upto = decode(world, 1, other, its - more, goal, goal + mine, -more, bound)
+    if its_cost > bound:
+        return False
+    take(world, 0, m, count + more, begin, upto, more, cost)
+    take(world, 1, other, its - more, goal, its_upto, -more, its_cost)
+    return True
+
+
+@inner
 def turn_wait(world: World, j: int, limit: float) -> bool:
     """A demand begins to wait for the start people were told, or no longer waits."""
     at = world.at
@@ -768,10 +819,12 @@ def best_place(world: World, j: int, limit: float) -> tuple[float, int, int]:
     draft, state = world.new_order, world.state
     release, due, weight = world.job[j, RELEASE], world.job[j, DUE], world.weight[j]
     best, on, goal = limit, -1, -1
-    for index in range(world.job[j, ELIGIBLE], world.job[j, ELIGIBLE_END]):
-        m = world.listed[index]
+    stood = world.at[j, ON]  # tried first: often it was best, and then all others are soon through
+    for index in range(world.job[j, ELIGIBLE] - 1, world.job[j, ELIGIBLE_END]):
+        again = index >= world.job[j, ELIGIBLE]
+        m = world.listed[index] if again else stood
         count = world.size[m, 0]
-        if count + 2 >= world.order.shape[1]:
+        if count + 2 >= world.order.shape[1] or (again and m == stood):
             continue
         least = world.run[j, m] + world.job[j, OWN_SETUP] + world.job[j, CLEAR]
         first = place_at(world, m, release)
@@ -926,6 +979,8 @@ def move_single(world: World, j: int, limit: float) -> tuple[int, bool]:
     kind = np.random.random()
     if kind < RUINS:
         return 1, ruin(world, j, -1, limit)
+    if np.random.random() < CROSSES:
+        return 6, cross(world, j, some_machine(world, j), limit)
     kind = np.random.random()
     if kind < 0.7:
         length = 1

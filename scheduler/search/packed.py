@@ -199,7 +199,7 @@ def pack(problem: Problem) -> Packed:
         scratch=np.zeros(count),
         saved=_zeros(64, places + 2),
         ruined=_zeros(64),
-        tally=_zeros(6, 2),
+        tally=_zeros(7, 2),
         horizon=problem.horizon_min,
     )
     packed = Packed(problem=problem, singles=singles, gangs=gangs, world=world)
