@@ -18,6 +18,7 @@ from fablab.claims import reservations
 from fablab.claims.jobs import use as jobs
 from fablab.claims.rules import passport
 from fablab.notices import hooks, outbox
+from scheduler import waiting
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +97,11 @@ class Ticks:
                 log.info("the plan moved; %d owners were told", told)
 
     def _mark_hours(self) -> None:
-        """Reservations that nobody came to, and those that are over."""
+        """Reservations that nobody came to, those that are over, and offers that nobody took."""
         try:
             missed = self._database.write(reservations.release_missed)
             self._database.write(reservations.complete_ended)
+            self._database.write(waiting.sweep)
         except LabError as error:  # the plan goes on with the calendar as it is
             log.warning("reservations could not be brought up to now: %s", error)
         else:

@@ -11,6 +11,7 @@ from fablab.base.states import table_markdown
 from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
+from fablab.claims.waiting import WAITING_STEPS
 from fablab.notices.models import DELIVERY_STEPS, HOOK_STEPS, LETTER_STEPS
 from fablab.places.models import GATE_STEPS
 from fablab.runs.models import RUN_STEPS
@@ -27,6 +28,7 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         JOB_STEPS,
         RESERVATION_STEPS,
         RUN_STEPS,
+        WAITING_STEPS,
         GATE_STEPS,
         LETTER_STEPS,
         HOOK_STEPS,

@@ -37,6 +37,7 @@ from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
 from fablab.programs.store import Store
+from scheduler import waiting
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.improve import Improver
 from scheduler.intake import Intake
@@ -140,7 +141,8 @@ def _parts(
 ) -> Parts:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url, clock=clock)
-    database.witnesses.append(hooks.witness)
+    # The waiting list first: a place that is freed is held before anybody hears of it.
+    database.witnesses += (waiting.offer_freed, hooks.witness)
     store = Store(settings.programs_dir)
     dispatcher = Dispatcher(database, links, store.path, clock)
     return Parts(

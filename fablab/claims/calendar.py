@@ -77,9 +77,14 @@ def claim(uow: UnitOfWork, claim_id: str) -> Claim:
 
 
 def hold(
-    uow: UnitOfWork, row: Claim, places: Sequence[Place], state: AllocationState = AllocationState.TENTATIVE
+    uow: UnitOfWork,
+    row: Claim,
+    places: Sequence[Place],
+    state: AllocationState = AllocationState.TENTATIVE,
+    *,
+    action: str = "allocate",
 ) -> list[Allocation]:
-    """All the places or none of them. Raises `Conflict("slot_taken")` when one is no longer free.
+    """All the places or none of them; `action`: the claim's step, "allocate" or "offer". Raises `Conflict("slot_taken")` when one is no longer free.
 
     Resource rows are locked in id order, then looked at, then written; the constraint is the backstop.
     """
@@ -93,7 +98,7 @@ def hold(
             raise Conflict("slot_taken", resource=place.resource_id)
     rows = [_row(row, place, state) for place in ordered]
     uow.session.add_all(rows)
-    row.state = step(CLAIM_STEPS, row.state, "allocate")
+    row.state = step(CLAIM_STEPS, row.state, action)
     uow.session.flush()
     uow.session.expire(row, ["allocations"])
     announce(uow, row)

@@ -17,6 +17,7 @@ import fablab.claims.promises
 import fablab.claims.reservations.models
 import fablab.claims.rules.models
 import fablab.claims.trainings.models
+import fablab.claims.waiting.models
 import fablab.money.models
 import fablab.money.subscriptions
 import fablab.notices
