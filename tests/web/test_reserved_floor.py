@@ -19,6 +19,7 @@ from scheduler import overruns
 from scheduler.hands import start_now
 from tests.lab import Lab, analysed, submitted
 from tests.web.page_rig import Browser, browser
+from tests.web.site import Site
 
 HOUR = timedelta(hours=1)
 
@@ -54,6 +55,34 @@ def test_a_name_is_for_the_staff_and_for_nobody_else(desk: Browser, lab: Lab) ->
     assert "Reserved by somebody from" in said["maker"]
     assert "Reserved by Other from" in said["staff"]
     assert "Other" not in said["maker"]
+
+
+def test_the_api_says_of_a_machine_what_its_card_says(site: Site) -> None:
+    lab = site.lab
+    mine = reserved(lab, lab.actors["other"], 2)
+    path = f"/api/machines/{lab.resources['mk3']}"
+    job = submitted(lab, analysed(duration_s=2 * 3600))
+    with lab.database.begin() as uow:  # as if the reservation had come after the plan
+        row = calendar.claim(uow, job)
+        calendar.release(uow, row, "replan")
+        start = uow.now + HOUR / 2
+        place = calendar.Place(
+            resource_id=lab.resources["mk3"],
+            start_at=start,
+            run_start_at=start,
+            run_end_at=start + HOUR,
+            end_at=start + HOUR,
+            need_id=row.needs[0].id,
+        )
+        calendar.hold(uow, row, [place])
+    site.sign_in("other")
+    own = site.client.get(path).json()
+    site.sign_in("maker")
+    others = site.client.get(path).json()
+    assert (own["reserved"]["own"], own["reserved"]["reservation"]) == (True, mine)
+    assert (others["reserved"]["own"], others["reserved"]["holder"]) == (False, None)
+    assert (others["start"]["job"], others["start"]["against"]["code"]) == (job, "machine.reserved_from")
+    assert own["start"]["job"] is None
 
 
 def test_a_job_that_would_run_into_a_reservation_has_no_button_but_a_reason(desk: Browser, lab: Lab) -> None:

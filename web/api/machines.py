@@ -19,13 +19,26 @@ from fablab.device import Safety
 from fablab.people.access import SignedIn, allows
 from fablab.places import house
 from fablab.places.models import Resource
+from fablab.reports.floor import machines_now
 from fablab.runs import attempts
 from fablab.runs.models import Run
 from scheduler.dispatch import Dispatcher
 from scheduler.planner import give_back, take_out
+from scheduler.starting import Prospect, prospects
 from web import reads
 from web.api.answer import instant, with_etag
-from web.api.schema import MachineOut, NextOut, RunOut, SafetyOut, run_out, spool_out, status_out
+from web.api.schema import (
+    MachineOut,
+    NextOut,
+    ReservedOut,
+    RunOut,
+    SafetyOut,
+    StartOut,
+    run_out,
+    spool_out,
+    status_out,
+)
+from web.errors import said_refusals
 from web.floor import word_of
 from web.security import Access, Right
 from web.words import Words
@@ -67,9 +80,12 @@ class Floor:
             if not row.active:
                 raise NotFound("machine.unknown", id=machine_id)
             upcoming = reads.next_jobs(uow, [machine_id]).get(machine_id)
-            return self.shown(row, attempts.live_on(uow, machine_id), upcoming, uow.now)
+            ahead = prospects(uow, machines_now(uow, machine_id))[machine_id]
+            return self.shown(row, attempts.live_on(uow, machine_id), upcoming, ahead, uow.now)
 
-    def shown(self, row: Resource, run: Run | None, upcoming: Allocation | None, now: datetime) -> MachineOut:
+    def shown(
+        self, row: Resource, run: Run | None, upcoming: Allocation | None, ahead: Prospect, now: datetime
+    ) -> MachineOut:
         machine = row.machine
         assert machine is not None
         link = self.dispatcher.links.get(row.id)
@@ -92,6 +108,35 @@ class Floor:
             spool=spool_out(machine.spool),
             run=run_out(run, self.words, status) if run and self._may_see(run.claim.member_id) else None,
             next=self._next(upcoming),
+            reserved=self._reserved(ahead),
+            start=self._start(ahead),
+            late_until=ahead.late_until if ahead.reserved is not None else None,
+        )
+
+    def _reserved(self, ahead: Prospect) -> ReservedOut | None:
+        known = ahead.reserved
+        if known is None:
+            return None
+        seen = self._may_see(known.member_id)
+        return ReservedOut(
+            start_at=known.start_at,
+            end_at=known.end_at,
+            now=known.is_now,
+            own=known.member_id == self.actor.member_id,
+            holder=known.holder if seen else None,
+            reservation=known.reservation_id if seen else None,
+        )
+
+    def _start(self, ahead: Prospect) -> StartOut | None:
+        if ahead.claim is None:
+            return None
+        seen = self._may_see(ahead.claim.member_id)
+        against = said_refusals(self.words, [ahead.against]) if ahead.against is not None else ()
+        return StartOut(
+            job=ahead.claim.id if seen else None,
+            title=ahead.claim.title if seen else None,
+            against=next(iter(against), None),
+            moves=len(ahead.moves),
         )
 
     def run(self, run_id: str) -> RunOut:
@@ -133,10 +178,13 @@ def list_machines(
 ) -> Response[bytes]:
     """Every machine as it is now: the word it wears, its run, its heat, what comes next."""
     with floor.database.read(floor.actor) as uow:
-        rows = house.machines(uow)
-        runs = {run.resource_id: run for run in attempts.all_live(uow)}
+        rows = machines_now(uow)
+        ahead = prospects(uow, rows)
         upcoming = reads.next_jobs(uow)
-        found = [floor.shown(row, runs.get(row.id), upcoming.get(row.id), uow.now) for row in rows]
+        found = [
+            floor.shown(row.resource, row.run, upcoming.get(row.resource.id), ahead[row.resource.id], uow.now)
+            for row in rows
+        ]
     return with_etag(request, found)
 
 

@@ -200,8 +200,31 @@ class NextOut(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None
 
 
+class ReservedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's own time on a machine, going on (`now`) or the next within a day; `holder` and `reservation` only for
+    those who may see them."""
+
+    start_at: At
+    end_at: At
+    now: bool
+    own: bool
+    holder: str | None
+    reservation: str | None
+
+
+class StartOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tap would start at this moment. `against`: why it may not, as far as time goes; `moves`: how many planned
+    jobs would make room for it."""
+
+    job: str | None
+    title: str | None
+    against: SaidRefusal | None
+    moves: int
+
+
 class MachineOut(msgspec.Struct, frozen=True, kw_only=True):
-    """`word` is the one word it wears on the screens; `link` None: it has no wire to this server."""
+    """`word` is the one word it wears on the screens; `link` None: it has no wire to this server. `late_until`: what runs
+    is expected to be off the bed only then, after the next reservation's start."""
 
     id: int
     name: str
@@ -218,6 +241,9 @@ class MachineOut(msgspec.Struct, frozen=True, kw_only=True):
     spool: SpoolOut | None
     run: RunOut | None
     next: NextOut | None
+    reserved: ReservedOut | None
+    start: StartOut | None
+    late_until: At | None
 
 
 class AllocationOut(msgspec.Struct, frozen=True, kw_only=True):
