@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import selectinload
 
 from fablab.base.database import UnitOfWork
@@ -56,14 +56,16 @@ def of_member(uow: UnitOfWork, member_id: int, since: datetime, until: datetime)
         .where(TrainingSeat.member_id == member_id, TrainingSeat.state == SeatState.JOINED)
         .union(select(Training.id).where(Training.trainer_id == member_id))
     )
-    touching = select(Allocation.claim_id).where(Allocation.start_at < until, Allocation.end_at > since)
+    touching = exists().where(
+        Allocation.claim_id == Claim.id, Allocation.start_at < until, Allocation.end_at > since
+    )
     query = (
         select(Claim)
         .options(selectinload(Claim.allocations))
         .where(
             or_(Claim.member_id == member_id, Claim.id.in_(seats)),
             Claim.kind != ClaimKind.OUTAGE,
-            Claim.id.in_(touching),
+            touching,
         )
         .order_by(Claim.id)
         .limit(MOST_ENTRIES)

@@ -59,3 +59,42 @@ def test_secure_cookies_over_plain_http_are_refused() -> None:
 
 def test_listening_everywhere_does_not_answer_to_every_name() -> None:
     assert "0.0.0.0" not in load({}, host="0.0.0.0").hosts
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"FABLAB_SMTP_HOST": "mail.example"}, "FABLAB_SMTP_FROM"),
+        ({"FABLAB_SMTP_HOST": "mail.example", "FABLAB_SMTP_FROM": "Lab <lab@x.example>"}, "FABLAB_SMTP_FROM"),
+        ({"FABLAB_SMTP_PORT": "70000"}, "FABLAB_SMTP_PORT"),
+        ({"FABLAB_SMTP_SECURITY": "ssl"}, "FABLAB_SMTP_SECURITY"),
+        (
+            {
+                "FABLAB_SMTP_HOST": "mail.example",
+                "FABLAB_SMTP_FROM": "lab@x.example",
+                "FABLAB_SMTP_SECURITY": "none",
+                "FABLAB_SMTP_PASSWORD": "hunter2",
+            },
+            "FABLAB_SMTP_SECURITY",
+        ),
+        ({"FABLAB_HOOK_NETWORKS": "lab.example"}, "FABLAB_HOOK_NETWORKS"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_is_said_by_its_variable(
+    variables: dict[str, str], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named) as error:
+        load(variables)
+    assert "hunter2" not in str(error.value)
+
+
+def test_the_mail_servers_password_does_not_show_in_what_is_logged_of_the_settings() -> None:
+    found = load(
+        {
+            "FABLAB_SMTP_HOST": "mail.example",
+            "FABLAB_SMTP_FROM": "lab@x.example",
+            "FABLAB_SMTP_PASSWORD": "hunter2",
+        }
+    )
+    assert found.sends_mail
+    assert "hunter2" not in repr(found)

@@ -7,10 +7,16 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from fablab.base.database import UnitOfWork
 from fablab.notices import hooks
@@ -216,6 +222,50 @@ async def test_other_ways_to_write_this_computer_are_refused_too(
     happen(witnessed)
     await courier(witnessed, tmp_path, "192.168.7.0/24").round()
     assert listener.heard == []
+
+
+def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """(the server's, one that trusts it): signed by itself, for this name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "both.pem").write_bytes(secret + pem)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "both.pem")
+    return server, ssl.create_default_context(cadata=pem.decode())
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("localhost", DeliveryState.DELIVERED), ("other.example", DeliveryState.FAILED)]
+)
+async def test_the_address_is_looked_up_but_the_certificate_must_be_the_names(
+    witnessed: Lab, tmp_path: Path, name: str, state: DeliveryState
+) -> None:
+    server, trusting = certificate(name, tmp_path)
+    async with listening(server) as listener:
+        hooked(witnessed, f"https://localhost:{listener.port}/")
+        happen(witnessed)
+        settings = settings_for(witnessed, tmp_path, hook_networks=("127.0.0.0/8", "::1/128"))
+        await Courier(settings, witnessed.database, witnessed.clock, tls=trusting).round()
+        assert [heard.headers["host"] for heard in listener.heard] == [f"localhost:{listener.port}"] * len(
+            listener.heard
+        )
+    assert [row.state for row in deliveries(witnessed)] == [state]
 
 
 @pytest.mark.parametrize(

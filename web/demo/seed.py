@@ -35,6 +35,7 @@ from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
 from web.demo.belonging import belong
+from web.demo.posted import post
 from web.demo.reserved import hold_places
 
 SEED = 20260901
@@ -58,6 +59,7 @@ def seed(database: Database, store: Store) -> None:
         _rooms(uow)
         everybody = _people(uow, chance)
         live_through(uow, store, everybody, chance)
+        post(uow, everybody[0])
     _queue_up(database, everybody, chance)
     hold_places(database, everybody[0], everybody[5])
 

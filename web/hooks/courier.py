@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import Sequence
 
@@ -26,7 +27,10 @@ AT_ONCE = 4
 
 
 class Courier:
-    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, clock: Clock, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls or ssl.create_default_context()
         self._database = database
         self._clock = clock
         self._allowed = networks(settings.hook_networks)
@@ -67,7 +71,7 @@ class Courier:
 
     async def _make(self, sending: Sending) -> None:
         began = time.monotonic()
-        answer = await deliver(sending, self._clock, self._allowed)
+        answer = await deliver(sending, self._clock, self._allowed, self._tls)
         took_ms = round((time.monotonic() - began) * 1000)
         full = Answer(reason=answer.reason, status=answer.status, said=answer.said, took_ms=took_ms)
         await self._aside(lambda: self._database.write(lambda uow: desk.answered(uow, sending, full)))
@@ -78,12 +82,12 @@ class Courier:
         return LONGEST_S if due is None else (due - self._clock.now()).total_seconds()
 
 
-async def deliver(sending: Sending, clock: Clock, allowed: Sequence[Network]) -> Answer:
+async def deliver(sending: Sending, clock: Clock, allowed: Sequence[Network], tls: ssl.SSLContext) -> Answer:
     """One try. Whatever goes wrong is an answer too."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             target = target_of(sending.url)
-            return await _post(target, await resolve(target, allowed), sending, clock)
+            return await _post(target, await resolve(target, allowed), sending, clock, tls)
     except NotAllowed as error:
         return Answer(reason=error.reason)
     except TimeoutError:
@@ -92,7 +96,9 @@ async def deliver(sending: Sending, clock: Clock, allowed: Sequence[Network]) ->
         return Answer(reason="hook.no_answer", said=f"{type(error).__name__}: {error}"[:300])
 
 
-async def _post(target: Target, address: Address, sending: Sending, clock: Clock) -> Answer:
+async def _post(
+    target: Target, address: Address, sending: Sending, clock: Clock, tls: ssl.SSLContext
+) -> Answer:
     """To the address that was looked at, under the name that was written down: for TLS and for the Host line."""
     body = sending.body.encode()
     where = f"[{address}]" if address.version == 6 else str(address)
@@ -105,7 +111,7 @@ async def _post(target: Target, address: Address, sending: Sending, clock: Clock
     }
     # No proxy of the environment: it would resolve the name again, and reach what we may not.
     async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT_S) as client,
+        httpx.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, timeout=TIMEOUT_S) as client,
         client.stream(
             "POST",
             f"{target.scheme}://{where}:{target.port}{target.path}",
