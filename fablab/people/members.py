@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from fablab import notices
 from fablab.base.database import Database, UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound, Unauthenticated
-from fablab.people import ages, keys, log, standing
+from fablab.people import access, ages, keys, log, standing
 from fablab.people.access import Right, hash_password, require
 from fablab.people.access.passwords import is_password
 from fablab.people.models import (
@@ -383,6 +383,7 @@ def forget(uow: UnitOfWork, member_id: int) -> Member:
     for table in (OneTimeKey, Consent, OrganisationMember, ProjectMember):
         uow.session.execute(delete(table).where(table.member_id == member_id))
     standing.end_sign_ins(uow, member_id)
+    access.forget_keys(uow, member_id)
     member.name = f"#{member.id}"
     member.email = member.phone = member.born_on = member.password_hash = member.parent_id = None
     log.record(uow, "member.forgotten", for_member_id=member.id)

@@ -10,6 +10,7 @@ from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound
 from fablab.base.states import step
 from fablab.people import log
 from fablab.people.access import RIGHTS, Right, allows, require
+from fablab.people.access.models import LoginStep
 from fablab.people.models import MEMBER_STEPS, ApiToken, Login, Member, MemberState, Role
 
 REASON_LIMIT = 300
@@ -152,7 +153,8 @@ def set_role(uow: UnitOfWork, member_id: int, role: Role) -> Member:
 
 def end_sign_ins(uow: UnitOfWork, member_id: int, *, tokens: bool = True) -> None:
     """Every browser and, with `tokens`, every program of theirs is signed out."""
-    uow.session.execute(delete(Login).where(Login.member_id == member_id))
+    for table in (Login, LoginStep):
+        uow.session.execute(delete(table).where(table.member_id == member_id))
     if tokens:
         query = update(ApiToken).where(ApiToken.member_id == member_id, ApiToken.revoked_at.is_(None))
         uow.session.execute(query.values(revoked_at=uow.now))

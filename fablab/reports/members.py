@@ -34,7 +34,7 @@ ABOUT = ("member_id", "owner_id", "for_member_id", "holder_id", "parent_id")
 #: What lets somebody in is never given out, also not to the one it lets in.
 _SECRETS = ("hash", "secret", "csrf", "key", "recovery", "pin")
 #: Rows that only slow down guessing, or that hold secrets and nothing else.
-_LEFT_OUT = frozenset({"login_tries", "one_time_keys"})
+_LEFT_OUT = frozenset({"login_tries", "one_time_keys", "login_steps", "provider_trips"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from fablab.base.database import Actor
 from fablab.base.errors import Conflict, Forbidden, Invalid, LabError, NotFound, TooMany, Unauthenticated
 from fablab.notices import Notice
-from fablab.people import access, log, rescue
+from fablab.people import access, log, members, rescue, standing
 from fablab.people.access import Entry, FactorState, Rules, Scope, SecondStep, SignedIn, browsers, totp
-from fablab.people.access.models import Factor, FactorDue, LoginStep, RecoveryCode
+from fablab.people.access.models import Factor, FactorDue, KnownBrowser, LoginStep, RecoveryCode
 from fablab.people.models import Login, LoginTry, Member, Role
 from tests.lab import PASSWORD, Lab
 
@@ -528,6 +528,19 @@ def test_a_maker_takes_nobody_s_factor_off(lab: Lab) -> None:
     maker = sign_in(lab)
     with lab.database.begin(lab.maker) as uow, pytest.raises(Forbidden):
         rescue.reset_factor(uow, maker.token, other.member_id, "because")
+
+
+def test_of_somebody_who_is_forgotten_no_key_stays(lab: Lab) -> None:
+    signed_in, _, _ = enrolled(lab)
+    step(lab)
+    with lab.database.begin(lab.maker) as uow:
+        standing.leave(uow, signed_in.member_id)
+    with lab.database.begin(lab.actors["admin"]) as uow:
+        members.forget(uow, signed_in.member_id)
+        for table in (Factor, RecoveryCode, LoginStep, KnownBrowser):
+            assert (
+                uow.session.scalars(select(table).where(table.member_id == signed_in.member_id)).all() == []
+            )
 
 
 def test_failed_tries_are_swept_with_the_next_sign_in(lab: Lab) -> None:

@@ -19,6 +19,7 @@ from fablab.people.access.factors import (
     enrol,
     enrolling,
     factor_of,
+    forget_keys,
     new_recovery_codes,
     remove_factor,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "enrolling",
     "factor_of",
     "finish",
+    "forget_keys",
     "has_step",
     "hash_password",
     "is_fresh",

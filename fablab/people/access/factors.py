@@ -18,7 +18,7 @@ from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.notices import tell
 from fablab.people.access import policy, totp
 from fablab.people.access.confirming import require_fresh
-from fablab.people.access.models import Factor, RecoveryCode
+from fablab.people.access.models import Factor, FactorDue, Identity, KnownBrowser, LoginStep, RecoveryCode
 from fablab.people.access.proving import active_factor, plain, recovery_hash
 from fablab.people.models import Member
 from fablab.places.models import House
@@ -122,6 +122,12 @@ def forget_factor(uow: UnitOfWork, member: Member) -> None:
     uow.session.execute(delete(Factor).where(Factor.member_id == member.id))
     uow.session.execute(delete(RecoveryCode).where(RecoveryCode.member_id == member.id))
     policy.removed(uow, member)
+
+
+def forget_keys(uow: UnitOfWork, member_id: int) -> None:
+    """All by which a member who is forgotten for good could come in, or be known again."""
+    for table in (Factor, RecoveryCode, LoginStep, KnownBrowser, FactorDue, Identity):
+        uow.session.execute(delete(table).where(table.member_id == member_id))
 
 
 def _pending(uow: UnitOfWork, member_id: int) -> Factor:
