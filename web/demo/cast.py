@@ -11,6 +11,12 @@ HOUSE_NAME = "Le Chevalement (démo)"
 ZONE = "Europe/Paris"
 PASSWORD = "fablab-demo"  # noqa: S105 - the demo's own, printed at every start
 
+#: (agent, address, days ago): where each of them has been left signed in.
+SIGN_INS: tuple[tuple[str, str, int], ...] = (
+    ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "192.168.1.64", 1),
+    ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "192.168.1.20", 3),
+)
+
 #: (e-mail, name, role, audience): those who can sign in.
 LOGINS: tuple[tuple[str, str, Role, Audience], ...] = (
     ("maker@demo.example", "Lina Morel", Role.MAKER, Audience.PERSONAL),

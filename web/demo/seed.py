@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,8 @@ from fablab.claims.jobs.models import Job
 from fablab.claims.jobs.use import Wishes
 from fablab.money.models import MaterialPrice, Tariff
 from fablab.people import members
-from fablab.people.access import hash_password
-from fablab.people.models import Audience, Certification, CertificationLevel, Member, ProjectKind, Role
+from fablab.people.access import LOGIN_LIFE, hash_password
+from fablab.people.models import Audience, Certification, CertificationLevel, Login, Member, ProjectKind, Role
 from fablab.places.models import (
     HoursKind,
     HoursRule,
@@ -199,10 +200,30 @@ def _people(uow: UnitOfWork, chance: random.Random) -> list[Member]:
         uow.session.add(member)
         everybody.append(member)
     uow.session.flush()
+    _sign_ins(uow, everybody[: len(cast.LOGINS)])
     _projects(uow, everybody, chance)
     _certificates(uow, everybody, chance, uow.now)
     belong(uow, everybody, random.Random(SEED))  # noqa: S311 - as above; the rest of the lab stays as it was
     return everybody
+
+
+def _sign_ins(uow: UnitOfWork, people: list[Member]) -> None:
+    """Where they are signed in already, for the page Security; nobody has these tokens."""
+    for member in people:
+        for agent, address, days in cast.SIGN_INS:
+            at = uow.now - timedelta(days=days)
+            uow.session.add(
+                Login(
+                    token_hash=secrets.token_hex(32),
+                    member_id=member.id,
+                    csrf=secrets.token_urlsafe(24),
+                    agent=agent,
+                    created_at=at,
+                    seen_at=at,
+                    expires_at=at + LOGIN_LIFE,
+                    address=address,
+                )
+            )
 
 
 def _projects(uow: UnitOfWork, everybody: list[Member], chance: random.Random) -> None:
