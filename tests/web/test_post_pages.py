@@ -8,19 +8,53 @@ from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from fablab.notices import outbox, tell, write
 from fablab.people import post
-from tests.lab import Lab, counted
+from tests.lab import Lab, copy_of, counted
 from tests.web.page_rig import Browser
 from tests.web.site import HOST, make_app
+from web.security.limits import Limiter, Pace, Rate
+
+TABLES = (
+    "hook_deliveries",
+    "hooks",
+    "letters",
+    "notices",
+    "feeds",
+    "notice_choices",
+    "quiet_hours",
+    "doings",
+)
+
+
+@pytest.fixture(scope="module")
+def shared(template: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Browser]]:
+    """One site for all of these tests: to put it together takes longer than they do."""
+    folder = tmp_path_factory.mktemp("post")
+    lab = copy_of(template, folder / "lab.db")
+    wide = Limiter({pace: Rate(burst=100_000, per_minute=100_000) for pace in Pace})
+    with TestClient(
+        make_app(lab, folder, limiter=wide), base_url=HOST, raise_server_exceptions=False
+    ) as client:
+        yield lab, Browser(client)
+    lab.database.dispose()
 
 
 @pytest.fixture
-def desk(lab: Lab, tmp_path: Path) -> Iterator[Browser]:
-    app = make_app(lab, tmp_path)
-    with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:
-        yield Browser(client)
+def lab(shared: tuple[Lab, Browser]) -> Lab:
+    """With no post in it, and ids that begin at 1."""
+    found, _ = shared
+    with found.database.engine.begin() as connection:
+        for table in TABLES:
+            connection.execute(text(f"DELETE FROM {table}"))
+    return found
+
+
+@pytest.fixture
+def desk(lab: Lab, shared: tuple[Lab, Browser]) -> Browser:
+    return shared[1]
 
 
 def told(lab: Lab, **facts: str) -> None:
@@ -110,9 +144,9 @@ def test_a_letter_is_cancelled_and_sent_again(lab: Lab, desk: Browser) -> None:
     told(lab)
     desk.sign_in("staff")
     desk.post("/outbox/1/cancel")
-    assert counted(lab, "SELECT count(*) FROM letters WHERE state = 'cancelled'") == 1
+    assert counted(lab, "SELECT count(*) FROM letters WHERE id = 1 AND state = 'cancelled'") == 1
     desk.post("/outbox/1/resend")
-    assert counted(lab, "SELECT count(*) FROM letters WHERE state = 'waiting'") == 1
+    assert counted(lab, "SELECT count(*) FROM letters WHERE id = 1 AND state = 'waiting'") == 1
 
 
 def test_the_link_that_lets_somebody_in_is_for_whoever_manages_members_and_is_logged(
