@@ -12,7 +12,9 @@ from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
 from fablab.claims.waiting import WAITING_STEPS
+from fablab.money.subscriptions import SUBSCRIPTION_STEPS
 from fablab.notices.models import DELIVERY_STEPS, HOOK_STEPS, LETTER_STEPS
+from fablab.people.models import DOCUMENT_STEPS, INVITATION_STEPS, MEMBER_STEPS
 from fablab.places.models import GATE_STEPS
 from fablab.runs.models import RUN_STEPS
 
@@ -33,6 +35,10 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         LETTER_STEPS,
         HOOK_STEPS,
         DELIVERY_STEPS,
+        MEMBER_STEPS,
+        INVITATION_STEPS,
+        DOCUMENT_STEPS,
+        SUBSCRIPTION_STEPS,
     ],
 )
 def test_the_architecture_shows_every_state_table_as_the_code_has_it(steps: dict) -> None:  # type: ignore[type-arg]
