@@ -167,6 +167,11 @@ def materials(uow: UnitOfWork, technology: Technology | None = None) -> list[Mat
     return list(uow.session.scalars(query.order_by(Material.code)))
 
 
+def sheets(uow: UnitOfWork) -> list[Material]:
+    """What is laid on a bed and not loaded: for every technology but the one that prints from spools."""
+    return [row for row in materials(uow) if row.technology is not Technology.FDM]
+
+
 def material_by_code(uow: UnitOfWork, said: str) -> Material | None:
     """By its code, or by the kind in front of a slicer's longer name: "PLA Silk Gold" is PLA."""
     words = re.split(r"[^A-Z0-9+]+", said.strip().upper())

@@ -36,6 +36,7 @@ from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
 from web.demo.belonging import belong
+from web.demo.certified import certify
 from web.demo.posted import post
 from web.demo.reserved import hold_places
 
@@ -63,6 +64,7 @@ def seed(database: Database, store: Store) -> None:
         post(uow, everybody[0])
     _queue_up(database, everybody, chance)
     hold_places(database, everybody[0], everybody[5])
+    certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:

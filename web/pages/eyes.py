@@ -67,9 +67,10 @@ class Eyes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """The spools of the house, looked at once for a page."""
+    """The spools of the house, and the kinds of sheet that are not counted, looked at once for a page."""
 
     spools: Sequence[Spool] = field(default_factory=tuple)
+    sheets: Sequence[Material] = field(default_factory=tuple)
 
     def colour_hex(self, material_id: int | None, colour: str | None) -> str:
         fitting = (s.colour_hex for s in self.spools if s.material_id == material_id and s.colour == colour)
@@ -141,6 +142,7 @@ def refusals(words: Words, rows: Iterable[Refusal]) -> tuple[RefusalView, ...]:
             waivable=row.waivable,
             remedy=words.remedy(row.code, row.facts),
             line=line if isinstance(line, int) and not _says_line(row.code) else None,
+            rule_text=str(row.facts.get("rule_text") or ""),
         )
         said.setdefault(view.sentence, view)
     return tuple(said.values())

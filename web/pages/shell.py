@@ -129,7 +129,8 @@ class Desk:
     def look(self) -> Iterator[tuple[UnitOfWork, Eyes, Stock]]:
         """A reading transaction with the eyes and the shelf that views need. Lazy rows may be read inside only."""
         with self.database.read(self.actor) as uow:
-            yield uow, Eyes(words=self.words, now=uow.now, actor=self.actor), Stock(spools=house.spools(uow))
+            stock = Stock(spools=house.spools(uow), sheets=house.sheets(uow))
+            yield uow, Eyes(words=self.words, now=uow.now, actor=self.actor), stock
 
     def page(self, name: str, *, status: int = 200, **more: Any) -> Response[str]:
         return templates_of(self.request).page(
@@ -237,7 +238,9 @@ def render_error(request: AnyRequest, problem: Problem) -> Response[Any]:
         return go(request, f"/login{query}")
     if problem.code == "access.confirm":
         wanted = _path(request) if request.method == "GET" and not is_fragment(request) else ""
-        return go(request, f"/security/confirm?next={quote(wanted, safe='/')}" if wanted else "/security/confirm")
+        return go(
+            request, f"/security/confirm?next={quote(wanted, safe='/')}" if wanted else "/security/confirm"
+        )
     if problem.code == "factor.required" and not is_fragment(request):
         return go(request, "/security")
     templates = templates_of(request)

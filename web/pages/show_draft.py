@@ -183,10 +183,15 @@ def _projects(eyes: Eyes, projects: Sequence[Project], chosen: str) -> tuple[Cho
 
 
 def _materials(eyes: Eyes, preview: Preview, chosen: str | None, stock: Stock) -> tuple[Choice, ...]:
-    """What is in stock, each colour once; the file's own material in any colour unless something was chosen."""
+    """What is in stock, each colour once; the file's own material in any colour unless something was chosen. For a beam or
+    a blade the kinds of sheet: nobody counts those."""
     wish = preview.appraisal.wish
     if wish.technology is not Technology.FDM:
-        return ()
+        return tuple(
+            Choice(value=row.code, label=row.name, selected=row.code == chosen)
+            for row in stock.sheets
+            if row.technology is wish.technology
+        )
     spools = [s for s in stock.spools if s.left_g > 0 and s.material.technology is wish.technology]
     found: dict[str, Choice] = {}
     for spool in sorted(spools, key=lambda s: (s.material_id != wish.material_id, s.material.code, s.colour)):
