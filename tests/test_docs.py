@@ -11,6 +11,7 @@ from fablab.base.states import table_markdown
 from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
+from fablab.claims.trainings.models import SEAT_STEPS, TRAINING_STEPS
 from fablab.claims.waiting import WAITING_STEPS
 from fablab.money.subscriptions import SUBSCRIPTION_STEPS
 from fablab.notices.models import DELIVERY_STEPS, HOOK_STEPS, LETTER_STEPS
@@ -30,6 +31,8 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         JOB_STEPS,
         RESERVATION_STEPS,
         RUN_STEPS,
+        SEAT_STEPS,
+        TRAINING_STEPS,
         WAITING_STEPS,
         GATE_STEPS,
         LETTER_STEPS,
