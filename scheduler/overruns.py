@@ -48,8 +48,9 @@ def see_to(uow: UnitOfWork, ends: Mapping[str, datetime]) -> int:
         machine = run.resource.machine
         clear_at = ends[run.id] + timedelta(seconds=machine.clear_s if machine is not None else 0)
         stands = _first_reservation(uow, run, ahead.get(run.resource_id, ()))
-        if stands is not None and stands.start_at < clear_at:
-            told += _see_to_one(uow, run, reads.get(uow, stands.claim_id), clear_at)
+        if stands is None or stands.start_at >= clear_at:
+            continue
+        told += _see_to_one(uow, run, reads.get(uow, stands.claim_id), clear_at)
     return told
 
 
@@ -129,6 +130,7 @@ def _first_reservation(uow: UnitOfWork, run: Run, ahead: list[Fixed] | tuple[Fix
             fixed
             for fixed in ahead
             if fixed.kind is ClaimKind.RESERVATION
+            and not fixed.is_offer
             and fixed.member_id != run.claim.member_id
             and not (within and host is not None and fixed.claim_id == host.id)
         ),

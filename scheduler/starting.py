@@ -30,7 +30,8 @@ SAID_WITHIN = timedelta(hours=24)  # a reservation further away says nothing abo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """Somebody's own time on a machine, going on or the next; `holder` for those who may know."""
+    """Somebody's own time on a machine, going on or the next; `holder` for those who may know;
+    `reservation_id` is empty where it is only offered yet."""
 
     reservation_id: str
     member_id: int
@@ -112,7 +113,7 @@ def _reserved(
             if fixed.start_at > uow.now + SAID_WITHIN:
                 return None
             return Reserved(
-                reservation_id=fixed.claim_id,
+                reservation_id="" if fixed.is_offer else fixed.claim_id,
                 member_id=fixed.member_id,
                 holder=holders.get(fixed.member_id, ""),
                 start_at=fixed.start_at,

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact, Refusal
-from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind
+from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.people.access import Right, allows
 from fablab.places.models import Machine
 from scheduler.durations import Factors
@@ -31,7 +31,8 @@ START_SLACK = timedelta(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """What comes next on a machine and is not moved by any plan."""
+    """What comes next on a machine and is not moved by any plan. `is_offer`: it is held for somebody who has not said
+    yes."""
 
     claim_id: str
     kind: ClaimKind
@@ -39,6 +40,7 @@ class Fixed:
     member_id: int | None
     start_at: datetime
     end_at: datetime
+    is_offer: bool = False
 
 
 def slow_end(uow: UnitOfWork, claim: Claim, resource_id: int, at: datetime) -> datetime:
@@ -71,6 +73,7 @@ def fixed_ahead(
             Claim.kind,
             Claim.title,
             Claim.member_id,
+            Claim.state,
             Allocation.start_at,
             Allocation.end_at,
         )
@@ -88,7 +91,7 @@ def fixed_ahead(
         query = query.where(Allocation.start_at < until)
     found: dict[int, list[Fixed]] = {}
     for row in uow.session.execute(query):
-        resource_id, claim_id, kind, title, member_id, start_at, end_at = row
+        resource_id, claim_id, kind, title, member_id, state, start_at, end_at = row
         found.setdefault(resource_id, []).append(
             Fixed(
                 claim_id=claim_id,
@@ -97,6 +100,7 @@ def fixed_ahead(
                 member_id=member_id,
                 start_at=start_at,
                 end_at=end_at,
+                is_offer=state is ClaimState.OFFERED,
             )
         )
     return found

@@ -124,7 +124,7 @@ class Floor:
             now=known.is_now,
             own=known.member_id == self.actor.member_id,
             holder=known.holder if seen else None,
-            reservation=known.reservation_id if seen else None,
+            reservation=known.reservation_id or None if seen else None,
         )
 
     def _start(self, ahead: Prospect) -> StartOut | None:

@@ -357,7 +357,7 @@ def reserved(eyes: Eyes, ahead: Prospect, run: Run | None) -> ReservedView | Non
         sentence=eyes.gettext(said, at=at, name=known.holder),
         is_now=known.is_now,
         is_own=own,
-        url=f"/reservations/{known.reservation_id}" if own or named else "",
+        url=f"/reservations/{known.reservation_id}" if known.reservation_id and (own or named) else "",
         late=late,
     )
 
