@@ -43,7 +43,8 @@ class Ticks:
     """`replan` is called every minute and soon after an upset, never twice at the same time.
 
     `on_freed`: who may have a place that has become free before the plan fills it, such as a waiting list; each is called
-    once before the next plan and returns how many were offered something.
+    once before the next plan and returns how many were offered something. `tidy`: once an hour, what is no longer
+    needed; how many files went.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Ticks:
         replan: Callable[[], int],
         *,
         on_freed: Sequence[Callable[[], int]] = (),
+        tidy: Callable[[], int] | None = None,
     ) -> None:
         self._database = database
         self._replan = replan
         self._on_freed = tuple(on_freed)
+        self._tidy = tidy
         self._is_freed = Flag()  # set by whoever hears of it, in any thread
         self._turn = Lock()  # an upset during a plan is worth another one, after it
         self._scheduler = BackgroundScheduler(
@@ -123,6 +126,9 @@ class Ticks:
                     log.info("%d were offered a place that became free", offered)
 
     def sweep(self) -> None:
+        gone = self._tidy() if self._tidy is not None else 0
+        if gone:
+            log.info("%d documents were no longer needed and are gone", gone)
         dropped = self._database.write(jobs.drop_old_drafts)
         if dropped:
             log.info("%d old drafts were dropped", dropped)

@@ -32,7 +32,7 @@ from fablab.base.clock import Clock, SystemClock
 from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
 from fablab.notices import hooks
-from fablab.people import documents
+from fablab.people import documents, retention
 from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
@@ -144,18 +144,19 @@ def _parts(
     # The waiting list first: a place that is freed is held before anybody hears of it.
     database.witnesses += (waiting.offer_freed, hooks.witness)
     store = Store(settings.programs_dir)
+    papers = documents.store_in(settings.data_dir)
     dispatcher = Dispatcher(database, links, store.path, clock)
     return Parts(
         settings=settings,
         clock=clock,
         database=database,
         store=store,
-        documents=documents.store_in(settings.data_dir),
+        documents=papers,
         intake=Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes),
         uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
         window=Window(database),
         dispatcher=dispatcher,
-        ticks=Ticks(database, dispatcher.replan),
+        ticks=Ticks(database, dispatcher.replan, tidy=lambda: retention.tidy(database, papers)),
         improver=_improver(settings, database),
         live=live(database),
         cookies=Cookies(settings),

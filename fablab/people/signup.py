@@ -75,7 +75,7 @@ def sign_up(uow: UnitOfWork, said: Application) -> None:
         raise Forbidden("signup.closed")
     name, email = clean_name(said.name), clean_email(said.email)
     check_age(uow, said.born_on)
-    _sweep(uow)
+    forget_unconfirmed(uow)
     member = uow.session.scalar(select(Member).where(Member.email == email))
     if member is None:
         member = add_member(uow, name=name, audience=said.audience, email=email, language=said.language)
@@ -170,7 +170,8 @@ def tell_welcomers(uow: UnitOfWork, member: Member) -> None:
     uow.raise_event("member", member.id, "waiting")
 
 
-def _sweep(uow: UnitOfWork) -> None:
+def forget_unconfirmed(uow: UnitOfWork) -> None:
+    """Who never followed the link goes after a week, with all that was written of them."""
     old = select(Member.id).where(
         Member.state == MemberState.UNCONFIRMED, Member.created_at < uow.now - UNCONFIRMED_KEPT
     )

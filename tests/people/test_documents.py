@@ -154,3 +154,13 @@ def test_only_so_many_wait_at_a_time(lab: Lab, store: Store) -> None:
             documents.add(uow, kept, kind=DocumentKind.OTHER)
         with pytest.raises(Conflict, match="too_many"):
             documents.add(uow, kept, kind=DocumentKind.OTHER)
+
+
+def test_what_is_no_longer_needed_goes_by_itself(lab: Lab, store: Store) -> None:
+    from fablab.people import retention
+
+    row_id = sent(lab, store)
+    with lab.database.begin(lab.staff) as uow:
+        documents.refuse(uow, row_id, "Out of date")
+    lab.clock.advance(days=32)
+    assert retention.tidy(lab.database, store) == 1

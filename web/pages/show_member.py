@@ -40,6 +40,7 @@ from web.pages.people_model import (
     PlaceRow,
     SubscriptionRow,
 )
+from web.words.codes import WORDS
 
 STATE_TONES = {
     MemberState.UNCONFIRMED: "quiet",
@@ -224,7 +225,8 @@ def _until(eyes: Eyes, row: Invitation) -> str:
 
 def log_row(eyes: Eyes, row: Doing) -> LogRow:
     facts = {name: value for name, value in row.facts.items() if isinstance(value, str | int | float)}
-    text = eyes.words.word("doing", row.code)
+    known = row.code if row.code in WORDS["doing"] else row.code.partition(".")[0]
+    text = eyes.words.word("doing", known)
     why = str(facts.get("why", ""))
     return LogRow(at=row.at, text=f"{text}: {why}" if why else text, who=row.actor_name)
 
