@@ -38,7 +38,7 @@ class GateView:
 
 
 def refusal_views(words: Words, refusals: Iterable[Refusal]) -> tuple[RefusalView, ...]:
-    """For `partials/refusals.html`, on any page that has to say why not."""
+    """For `partials/gate_refusals.html`, on any page that has to say why not."""
     return tuple(
         RefusalView(
             code=each.code,

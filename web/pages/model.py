@@ -155,6 +155,7 @@ class RefusalView:
     waivable: bool = False
     remedy: str = ""
     line: int | None = None  # line of the program it points at, from 1
+    rule_text: str = ""  # rules that would have to be signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

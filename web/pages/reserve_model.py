@@ -43,7 +43,6 @@ class TrainingView:
     title: str
     start_at: datetime
     seats_left: int
-    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +208,7 @@ class ConfirmView:
     end_at: datetime
     fields: tuple[tuple[str, str], ...]
     back: str
+    here: str = ""  # this very screen
     quote: QuoteView | None = None
     rules: tuple[str, ...] = ()
     refusals: tuple[RefusalView, ...] = ()

@@ -297,6 +297,7 @@ def confirm(
         end_at=placing.end_at,
         fields=_fields(texts, placing),
         back=address("/reserve/options", carried(texts)),
+        here=confirm_address(texts, placing.everything, placing.start_at, placing.end_at),
         quote=small.price(eyes.words, quote) if quote is not None and quote.lines else None,
         rules=rules,
         refusals=small.refusals(eyes.words, against),
