@@ -43,20 +43,33 @@ def next_due(uow: UnitOfWork) -> datetime | None:
 
 def take(uow: UnitOfWork, letter: Letter, lease: str) -> bool:
     """Whether it is ours now. Another process that has just taken or held it is no error: then it is not ours."""
-    step(LETTER_STEPS, letter.state, "take")
+    after = step(LETTER_STEPS, letter.state, "take")
+    return _move(
+        uow,
+        letter,
+        {"state": after, "lease": lease, "lease_until": uow.now + LEASE, "tries": Letter.tries + 1},
+    )
+
+
+def hold(uow: UnitOfWork, letter: Letter, until: datetime) -> bool:
+    """Not before `until`. Whether it was still there to be held."""
+    return _move(uow, letter, {"state": step(LETTER_STEPS, letter.state, "hold"), "due_at": until})
+
+
+def _move(uow: UnitOfWork, letter: Letter, values: dict[str, object]) -> bool:
+    """Compare and set: only as the letter was when we looked at it."""
     found = uow.session.execute(
         update(Letter)
         .where(Letter.id == letter.id, Letter.state == letter.state, Letter.due_at == letter.due_at)
-        .values(state=LetterState.SENDING, lease=lease, lease_until=uow.now + LEASE, tries=Letter.tries + 1)
+        .values(values)
         .execution_options(synchronize_session=False)
     )
-    uow.session.refresh(letter)
-    return bool(found.rowcount == 1)  # type: ignore[attr-defined]  # an UPDATE's result counts its rows
-
-
-def hold(uow: UnitOfWork, letter: Letter, until: datetime) -> None:
-    letter.state = step(LETTER_STEPS, letter.state, "hold")
-    letter.due_at = until
+    ours: bool = found.rowcount == 1  # type: ignore[attr-defined]  # an UPDATE's result counts its rows
+    if ours:
+        uow.session.refresh(letter)
+    else:  # it may even be gone: what was told has been taken back
+        uow.session.expunge(letter)
+    return ours
 
 
 def taken(uow: UnitOfWork, lease: str) -> list[Letter]:
