@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from scheduler.greedy import replan, urgency
 from scheduler.plan import Objective, Plan, objective
@@ -19,15 +20,13 @@ from scheduler.search import kernel
 from scheduler.search.packed import moved_whole, pack
 
 CHUNK = 4096  # moves between two looks at the clock, or four for every demand: a few milliseconds
-WARMEST, LEAST_WARM = 0.5, 0.02  # the first temperature, of the mean cost of a demand
-PATIENT = 600  # moves for every demand and every place of a mean order, from which on WARMEST pays
+WARMEST = 2.0  # the first temperature, of a typical demand late by its own run,
+OF_LATE = 4.0  # or of what a demand of the given plan costs, where that is less
+PATIENT, LEAST_WARM = 1000, 0.02  # with fewer moves for every demand it is lower in proportion, down to this
 CYCLE = 4000  # moves for every demand: a run with time for more cools several times, each time from the best so far,
 AGAIN = (1.0, 0.5, 0.2)  # from so much of the first temperature, in turn
-COOLEST = 1e-3  # the last temperature, of the first;
-QUENCH, QUENCHED = (
-    0.9,
-    1e-3,
-)  # but from this part of the time on it falls by so much more, for the lesser tiers
+COOLEST = 0.015  # the last temperature, of the first: at 200 x 4,000 all is frozen below;
+QUENCH, QUENCHED = 0.9, 3e-5  # but from this part of the time on it falls by so much more, for lesser tiers
 MENDED_BY_HAND = (
     600  # up to so many demands the Board's first plan is tried beside the kernel's: 20 ms at 400
 )
@@ -70,7 +69,7 @@ def search(
     kernel.seed(seed)
     best_cost, best = kernel.total(packed.world), packed.keep()
     demands = len(packed.singles) + len(packed.gangs)
-    mean = max((best_cost % kernel.UNPLACED) / max(1, demands), 200 * kernel.MOVED)
+    warmest = _warmest(problem, objective(problem, given)) if demands else 0.0
     tried, chunk, cycles, cycle = 0, max(CHUNK, 4 * demands), 1, 0
     while demands and not stop():
         spent = (clock() - begun) / limit_s
@@ -83,8 +82,9 @@ def search(
         if int(part * cycles) > cycle:
             cycle = int(part * cycles)
             packed.restore(best)
-        warmth = AGAIN[cycle % len(AGAIN)] * _warmth(tried / part / cycles if tried else 0.0, problem)
-        kernel.anneal(packed.world, moves, mean * warmth * _cooled(part * cycles - cycle))
+        patience = tried / part / cycles / demands / PATIENT if tried else 0.0
+        warmth = AGAIN[cycle % len(AGAIN)] * max(LEAST_WARM, min(1.0, patience))
+        kernel.anneal(packed.world, moves, warmest * warmth * _cooled(part * cycles - cycle))
         tried += moves
         now = kernel.total(packed.world)
         if now < best_cost - 1e-9:
@@ -104,13 +104,13 @@ def _cycles(moves: float, demands: int) -> int:
     return max(1, int(moves / (CYCLE * demands)))
 
 
-def _warmth(moves: float, problem: Problem) -> float:
-    """The first temperature of a cycle of so many moves, of the mean cost: lower where there are few for each demand.
-    Too warm is dear: at 200 x 4,000 in 20 s the least is 270,000, WARMEST 308,000; at 10 x 60 in 0.5 s WARMEST wins.
+def _warmest(problem: Problem, given: Objective) -> float:
+    """The first temperature. It goes by what is at stake in one exchange, not by what the plan costs: at 200 x 4,000 in
+    20 s a hundredth of it is frozen after the first tenth of the time, 2 % above what is found from here.
     """
-    demands = len(problem.demands)
-    patience = min(moves / demands, CYCLE) / max(1.0, demands / len(problem.machines))
-    return max(LEAST_WARM, WARMEST * min(1.0, patience / PATIENT) ** 3)
+    stakes = (d.weight * fmean(d.duration_min.values()) for d in problem.demands if d.duration_min)
+    late = cost(replace(given, unplaced=0.0)) / len(problem.demands)
+    return max(200 * kernel.MOVED, min(WARMEST * fmean((*stakes, 0.0)), OF_LATE * late))
 
 
 def _cooled(part: float) -> float:

@@ -29,11 +29,15 @@ class Packed:
     world: World
 
     def lay(self, plan: Plan) -> None:
-        """As `plan` has it; singles with no place in it go behind the others of their first machine."""
+        """As `plan` has it, who was told a start and begins before it too; singles with no place in it go behind the
+        others of their first machine.
+        """
         self.gather(plan)
         order, size, at = self.world.order, self.world.size, self.world.at
-        told_on = self.world.job[: len(self.singles), kernel.TOLD_ON]
-        at[:, kernel.WAITS] = told_on >= 0
+        for number, demand in enumerate(self.singles):
+            slots, told = plan.slots.get(demand.id), demand.told
+            waits = told is not None and (not slots or slots[0].run_start >= told.start)
+            at[number, kernel.WAITS] = waits
         placed = sorted(
             (slots[0].setup_start, number, slots[0].machine)
             for number, demand in enumerate(self.singles)
