@@ -67,13 +67,15 @@ def waive(
 
 def accept(uow: UnitOfWork, refusals: Sequence[Refusal], *, member_id: int, claim_id: str, why: str) -> None:
     """All that staff let pass of a claim they looked at, in one go: of the rules, and of what a file asks for."""
-    for refusal in refusals:
-        if refusal.code in RULES:
-            waive(uow, refusal.code, member_id=member_id, why=why, claim_id=claim_id)
+    for code in dict.fromkeys(
+        refusal.code for refusal in refusals
+    ):  # of several machines it is said several times
+        if code in RULES:
+            waive(uow, code, member_id=member_id, why=why, claim_id=claim_id)
             continue
         by_id = uow.actor.member_id
         if by_id is not None:
-            row = Waiver(code=refusal.code, claim_id=claim_id, member_id=member_id, by_id=by_id, at=uow.now)
+            row = Waiver(code=code, claim_id=claim_id, member_id=member_id, by_id=by_id, at=uow.now)
             row.why = " ".join(why.split())[:MOST_WHY]
             uow.session.add(row)
 
