@@ -110,6 +110,16 @@ def test_after_any_number_of_moves_the_kernel_counts_what_the_plan_costs(seed: i
         assert kernel.total(packed.world) == pytest.approx(counted)
 
 
+@pytest.mark.parametrize("seed", [104, 105, 110])
+def test_a_search_begins_as_the_plan_it_was_given_stands(seed: int) -> None:
+    """In these, some who were told a start begin before it; made to wait for it they would hold up all behind them."""
+    problem = bench_lab(seed, machines=10, jobs=60)
+    given = first_plan(problem)
+    packed = pack(problem)
+    packed.lay(given)
+    assert kernel.total(packed.world) <= cost(objective(problem, given)) * (1 + 1e-6)
+
+
 def test_every_kind_of_move_is_tried_and_some_of_each_are_kept() -> None:
     packed = pack(problem := bench_lab(2, machines=10, jobs=60))
     packed.lay(first_plan(problem))
