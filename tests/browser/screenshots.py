@@ -3,7 +3,7 @@
     python -m tests.browser.screenshots
 
 Starts the demo in a folder of its own, sends two files as its maker, starts what is due as its staff, and writes
-docs/images/{jobs,floor,calendar,machines,job}-{1280,390}.png, in French and by day.
+docs/images/{jobs,floor,calendar,machines,job,reserve}-{1280,390}.png, in French and by day.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ IMAGES = ROOT / "docs" / "images"
 SIZES = ((1280, 860), (390, 844))
 MOST_BYTES = 250_000
 STARTED = 3
+RESERVE = "/reserve/options?what=fdm&length=120&when=soon"
 
 
 def main() -> None:
@@ -72,6 +73,7 @@ def _take(browser: Browser, base_url: str) -> None:
         shots = (
             (maker, "jobs", "/jobs"),
             (maker, "job", job_path),
+            (maker, "reserve", RESERVE),
             (staff, "floor", "/floor"),
             (staff, "calendar", "/calendar"),
             (staff, "machines", "/machines"),
