@@ -421,7 +421,7 @@ def _view(
         if days > 1:
             first -= timedelta(days=first.weekday())
         start, end = _midnight(first, zone), _midnight(first + timedelta(days=days), zone)
-        found = reservations.rows(uow, start, end, (resource_id,) if resource_id is not None else ())
+        found = reservations.rows(uow, start, end, resource_id)
     knows = allows(signed_in.actor, Right.SEE_ALL)
     places = places_out(found, signed_in.member_id, knows=knows)
     return _answer(ViewOut(from_=start, to=end, zone=zone.key, places=places))

@@ -186,19 +186,19 @@ class CountOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One place of a calendar view. `id`, `title` and `member` only for those who may see them."""
+    """One place of a calendar view; instants in UTC. `id`, `title` and `member` only for those who may see them."""
 
     resource: int
-    kind: ClaimKind
-    start_at: At
-    end_at: At
+    kind: str
+    start_at: str
+    end_at: str
     firm: bool = True
     mine: bool = False
     id: str | None = None
     title: str | None = None
     member: str | None = None
-    state: ReservationState | None = None
-    unattended_from: At | None = None
+    state: str | None = None
+    unattended_from: str | None = None
     series: str | None = None
 
 
@@ -300,12 +300,15 @@ def repeated_out(found: reservations.Repeated, words: Words) -> RepeatedOut:
     )
 
 
+_PUBLIC = frozenset({ClaimKind.SESSION.value, ClaimKind.OUTAGE.value})
+
+
 def places_out(rows: Sequence[Row], member_id: int, *, knows: bool) -> tuple[PlaceOut, ...]:
     """Others see that a place is taken, and by what kind of thing; whose it is only those who may."""
     found = []
     for row in rows:
         mine = row.member_id == member_id
-        is_open = row.kind is ClaimKind.SESSION or row.kind is ClaimKind.OUTAGE
+        is_open = row.kind in _PUBLIC
         shown = mine or knows
         found.append(
             PlaceOut(
@@ -313,7 +316,7 @@ def places_out(rows: Sequence[Row], member_id: int, *, knows: bool) -> tuple[Pla
                 kind=row.kind,
                 start_at=row.start_at,
                 end_at=row.end_at,
-                firm=row.firm is AllocationState.FIRM,
+                firm=row.firmness == AllocationState.FIRM,
                 mine=mine,
                 id=row.claim_id if shown else None,
                 title=row.title if shown or is_open else None,

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from fablab.base.database import UnitOfWork
+from fablab.base.database import UnitOfWork, UtcDateTime
 from fablab.base.errors import NotFound
-from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind
+from fablab.claims.models import Allocation, Claim
 from fablab.claims.reservations.models import LIVE, Reservation, ReservationState
 from fablab.people.access import Right, allows, require
 from fablab.people.models import Member
+from fablab.places.models import Resource
 
 MOST_ROWS = 20_000
 
 
 class Row(NamedTuple):
-    """One place in the calendar, whatever holds it; `state` only of a reservation, `member` its holder's name."""
+    """One place in the calendar, whatever holds it: instants as ISO 8601 in UTC, enumerations as their words. `state` only
+    of a reservation, `member` its holder's name."""
 
     claim_id: str
     resource_id: int
-    kind: ClaimKind
-    start_at: datetime
-    end_at: datetime
-    firm: AllocationState
+    kind: str
+    start_at: str
+    end_at: str
+    firmness: str
     title: str
     member_id: int | None
     member: str | None
-    state: ReservationState | None
-    unattended_from: datetime | None
+    state: str | None
+    unattended_from: str | None
     series_id: str | None
 
 
@@ -108,30 +112,64 @@ def between(
     return list(uow.session.scalars(query.order_by(Reservation.start_at, Reservation.id)))
 
 
-def rows(uow: UnitOfWork, start: datetime, end: datetime, resource_ids: Sequence[int] = ()) -> list[Row]:
-    """Everything that holds a part of [start, end), by resource and start: one query, and no entities."""
+def rows(uow: UnitOfWork, start: datetime, end: datetime, resource_id: int | None = None) -> list[Row]:
+    """Everything that holds a part of [start, end), by resource and start: one query, no entities, and nothing that has
+    to be worked out row by row. `resource_id` None: of the whole house."""
+    connection = uow.session.connection()
+    query = _rows_query(connection.dialect.name, resource_id is not None)
+    values = {"start": start, "end": end, "resource": resource_id, "most": MOST_ROWS}
+    return [Row._make(row) for row in connection.execute(query, values).all()]
+
+
+@cache
+def _rows_query(dialect: str, of_one: bool) -> Select[*tuple[Any, ...]]:
+    """Written once: to put such a query together takes longer than to run it."""
+    begins = bindparam("start", type_=UtcDateTime())
+    ends = bindparam("end", type_=UtcDateTime())
+    # The last place that begins before the window may reach into it; none before that one can, since none overlap. So
+    # of each resource only that one and those of the window are looked at, however long the calendar is.
+    first = aliased(Allocation)
+    since = (
+        select(func.max(first.start_at))
+        .where(first.resource_id == Resource.id, first.start_at <= begins)
+        .correlate(Resource)
+        .scalar_subquery()
+    )
     query = (
         select(
             Allocation.claim_id,
             Allocation.resource_id,
-            Claim.kind,
-            Allocation.start_at,
-            Allocation.end_at,
-            Allocation.state,
+            type_coerce(Claim.kind, String),
+            _iso(dialect, Allocation.start_at),
+            _iso(dialect, Allocation.end_at),
+            type_coerce(Allocation.state, String),
             Claim.title,
             Claim.member_id,
             Member.name,
-            Reservation.state,
-            Reservation.unattended_from,
+            type_coerce(Reservation.state, String),
+            _iso(dialect, Reservation.unattended_from),
             Reservation.series_id,
         )
+        .select_from(Resource)
+        .join(Allocation, Allocation.resource_id == Resource.id)
         .join(Claim, Claim.id == Allocation.claim_id)
         .outerjoin(Member, Member.id == Claim.member_id)
         .outerjoin(Reservation, Reservation.id == Allocation.claim_id)
-        .where(Allocation.start_at < end, Allocation.end_at > start)
-        .order_by(Allocation.resource_id, Allocation.start_at)
-        .limit(MOST_ROWS)
+        .where(
+            Allocation.start_at >= func.coalesce(since, begins),
+            Allocation.start_at < ends,
+            # So written that no index is looked for: half of the calendar ends later.
+            func.coalesce(Allocation.end_at, begins) > begins,
+        )
+        .order_by(Resource.id, Allocation.start_at)
+        .limit(bindparam("most", type_=Integer))
     )
-    if resource_ids:
-        query = query.where(Allocation.resource_id.in_(resource_ids))
-    return [Row._make(row) for row in uow.session.execute(query)]
+    if of_one:
+        query = query.where(Resource.id == bindparam("resource", type_=Integer))
+    return query
+
+
+def _iso(dialect: str, column: InstrumentedAttribute[Any]) -> ColumnElement[str]:
+    if dialect == "sqlite":
+        return type_coerce(func.strftime("%Y-%m-%dT%H:%M:%SZ", column), String)
+    return type_coerce(func.to_char(func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), String)
