@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from fablab import notices
-from fablab.base.database import Database, UnitOfWork
+from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound, Unauthenticated
-from fablab.people import access, ages, keys, log, standing
+from fablab.people import access, ages, keys, kiosks, log, standing
 from fablab.people.access import Right, hash_password, require
-from fablab.people.access.passwords import is_password
+from fablab.people.access.confirming import require_fresh
 from fablab.people.models import (
     Audience,
     Certification,
@@ -23,7 +23,6 @@ from fablab.people.models import (
     Consent,
     Invitation,
     KeyPurpose,
-    Login,
     Member,
     MemberState,
     OneTimeKey,
@@ -243,50 +242,17 @@ def edit_own(uow: UnitOfWork, member_id: int, said: Profile) -> Member:
     return member
 
 
-def change_password(database: Database, member_id: int, was: str, password: str, *, keep: str) -> None:
-    """`keep`: the token of the browser that asks; every other is signed out. Raises `Invalid` password.wrong."""
-    with database.read() as uow:
-        member = standing.get(uow, member_id)
-    if not is_password(member, was):
-        raise Invalid("password.wrong", field="was")
-    hashed = hash_password(password)
-
-    def work(uow: UnitOfWork) -> None:
-        row = standing.get(uow, member_id)
-        if row.password_hash != member.password_hash:
-            raise Conflict("stale")
-        row.password_hash = hashed
-        keys.end_all(uow, member_id)
-        others = delete(Login).where(Login.member_id == member_id, Login.token_hash != keys.digest(keep))
-        uow.session.execute(others)
-        log.record(uow, "member.password", for_member_id=member_id)
-        if row.email is not None:
-            notices.write(uow, row.email, row.language, "password.changed", name=row.name)
-
-    database.write(work)
-
-
-def ask_for_email(database: Database, member_id: int, password: str, said: str) -> None:
+def ask_for_email(uow: UnitOfWork, login_token: str, said: str) -> None:
     """A link to the new address; until it is followed the old one stays. The answer is the same when the new address
-    is somebody else's already."""
+    is somebody else's already. Raises `Forbidden` access.confirm."""
+    row = require_fresh(uow, login_token).member
     email = clean_email(said)
-    with database.read() as uow:
-        member = standing.get(uow, member_id)
-    if not is_password(member, password):
-        raise Invalid("password.wrong", field="password")
-
-    def work(uow: UnitOfWork) -> None:
-        row = standing.get(uow, member_id)
-        if uow.session.scalar(select(Member.id).where(Member.email == email)) is not None:
-            return
-        secret = keys.make(uow, row, KeyPurpose.EMAIL, email)
-        if secret is None:
-            raise Conflict("key.too_many", most=keys.MOST_AN_HOUR)
-        notices.write(
-            uow, email, row.language, "signup.email", name=row.name, secret_path=f"/key?key={secret}"
-        )
-
-    database.write(work)
+    if uow.session.scalar(select(Member.id).where(Member.email == email)) is not None:
+        return
+    secret = keys.make(uow, row, KeyPurpose.EMAIL, email)
+    if secret is None:
+        raise Conflict("key.too_many", most=keys.MOST_AN_HOUR)
+    notices.write(uow, email, row.language, "signup.email", name=row.name, secret_path=f"/key?key={secret}")
 
 
 def take_email(uow: UnitOfWork, secret: str) -> Member:
@@ -384,6 +350,7 @@ def forget(uow: UnitOfWork, member_id: int) -> Member:
         uow.session.execute(delete(table).where(table.member_id == member_id))
     standing.end_sign_ins(uow, member_id)
     access.forget_keys(uow, member_id)
+    kiosks.forget(uow, member_id)
     member.name = f"#{member.id}"
     member.email = member.phone = member.born_on = member.password_hash = member.parent_id = None
     log.record(uow, "member.forgotten", for_member_id=member.id)

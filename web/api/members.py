@@ -46,14 +46,8 @@ class PersonIn(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "fr"
 
 
-class PasswordIn(msgspec.Struct, frozen=True, kw_only=True):
-    was: str
-    password: str
-
-
 class NewAddressIn(msgspec.Struct, frozen=True, kw_only=True):
     email: str
-    password: str
 
 
 class ChildIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,24 +115,16 @@ def edit_profile(
     return member_out(database.write(lambda uow: members.edit_own(uow, member_id, said), signed_in.actor))
 
 
-@post("/password", access=Access.IN_PERSON, sync_to_thread=True, status_code=204, tags=["people"])
-def change_password(
+@post("/email", access=Access.IN_PERSON, sync_to_thread=True, status_code=202, tags=["people"])
+def change_email(
     request: Request[Any, Any, Any],
-    data: JSONBody[PasswordIn],
+    data: JSONBody[NewAddressIn],
     database: NamedDependency[Database],
     signed_in: NamedDependency[SignedIn],
 ) -> None:
-    """Every other browser of theirs is signed out."""
+    """A link goes to the new address, which counts once it was followed. Asks for a fresh confirmation."""
     token = caller_of(request.scope).login_token
-    members.change_password(database, signed_in.member_id, data.was[:1000], data.password[:1000], keep=token)
-
-
-@post("/email", access=Access.IN_PERSON, sync_to_thread=True, status_code=202, tags=["people"])
-def change_email(
-    data: JSONBody[NewAddressIn], database: NamedDependency[Database], signed_in: NamedDependency[SignedIn]
-) -> None:
-    """A link goes to the new address, which counts once it was followed."""
-    members.ask_for_email(database, signed_in.member_id, data.password[:1000], data.email[:300])
+    database.write(lambda uow: members.ask_for_email(uow, token, data.email[:300]), signed_in.actor)
 
 
 @get("/members", access=Right.SEE_ALL, sync_to_thread=True, tags=["people"])
@@ -347,7 +333,6 @@ ROUTES = (
     card,
     data,
     edit_profile,
-    change_password,
     change_email,
     listed,
     create,

@@ -8,14 +8,14 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import Conflict, Invalid
+from fablab.base.errors import Invalid
 from fablab.money import subscriptions
 from fablab.people import families, invitations, members, standing
 from fablab.people.families import Child
 from fablab.people.models import ConsentKind
-from web.pages.people_forms import Form, change, day_in, number_in, one_of, trouble, with_done
+from web.pages.people_forms import Form, change, day_in, number_in, one_of
 from web.pages.people_pages import kept, show_of, show_own
-from web.pages.shell import AnyRequest, Desk, desk_of, form_of, go, in_thread
+from web.pages.shell import AnyRequest, desk_of, in_thread
 from web.security import Access
 from web.security.identity import caller_of
 
@@ -46,45 +46,16 @@ def profile_in(form: Form) -> members.Profile:
     )
 
 
-@post("/profile/password", access=Access.IN_PERSON, include_in_schema=False)
-async def change_password(request: AnyRequest) -> Response[str]:
-    token = caller_of(request.scope).login_token
-
-    def make(desk: Desk, form: Form) -> str:
-        if form.get("again", "") != form.get("password", ""):
-            raise Invalid("password.twice", field="again")
-        me = desk.signed_in.member_id
-        members.change_password(
-            desk.database, me, form.get("was", "")[:1000], form.get("password", "")[:1000], keep=token
-        )
-        return "password"
-
-    return await _by_hand(request, "password", make)
-
-
 @post("/profile/email", access=Access.IN_PERSON, include_in_schema=False)
 async def change_email(request: AnyRequest) -> Response[str]:
-    def make(desk: Desk, form: Form) -> str:
-        password, email = form.get("password", "")[:1000], form.get("email", "")[:300]
-        members.ask_for_email(desk.database, desk.signed_in.member_id, password, email)
-        return "email"
+    """Who has not confirmed lately that it is them does so first."""
+    token = caller_of(request.scope).login_token
 
-    return await _by_hand(request, "email", make)
+    def work(uow: UnitOfWork, form: Form) -> object:
+        members.ask_for_email(uow, token, form.get("email", "")[:300])
+        return None
 
-
-async def _by_hand(request: AnyRequest, name: str, make: Callable[[Desk, Form], str]) -> Response[str]:
-    """A change that is more than one transaction; `make` says what it has done."""
-    desk = desk_of(request)
-    form = await form_of(request)
-
-    def work() -> Response[str]:
-        try:
-            done = make(desk, form)
-        except (Invalid, Conflict) as error:
-            return show_own(desk, trouble(desk.words, error, name, form))
-        return go(request, with_done(HERE, done))
-
-    return await in_thread(work)
+    return await change(request, "email", work, show_own, HERE, "email")
 
 
 @post("/profile/subscriptions", access=Access.IN_PERSON, include_in_schema=False)
@@ -202,7 +173,6 @@ async def _of_child(
 ROUTES = (
     show,
     edit,
-    change_password,
     change_email,
     ask,
     cancel,

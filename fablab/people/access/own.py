@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from fablab.base.database import Database, UnitOfWork
 from fablab.base.errors import Invalid, NotFound
 from fablab.notices import tell
+from fablab.people import keys
 from fablab.people.access.browsers import called
 from fablab.people.access.confirming import login_of, require_fresh
 from fablab.people.access.models import LoginStep
@@ -50,6 +51,7 @@ def change_password(database: Database, login_token: str, password: str) -> None
         login = require_fresh(uow, login_token)
         login.member.password_hash = hashed
         end_others(uow, login_token)
+        keys.end_all(uow, login.member_id)
         tell(uow, login.member_id, "security.password_changed", path="/security")
 
     database.write(work)

@@ -13,7 +13,6 @@ SENTENCES: dict[str, str] = {
     "day.wrong": _("This is not a day."),
     "reason.missing": _("Say why."),
     "reason.too_long": _("A reason has at most %(most)s characters."),
-    "password.wrong": _("This is not your password."),
     "password.twice": _("The two passwords are not the same."),
     "member.phone": _("A telephone number has 6 to 15 digits."),
     "member.language": _("Choose French or English."),
