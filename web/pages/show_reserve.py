@@ -109,7 +109,8 @@ def _kinds(
     groups: dict[str, list[Resource]] = {}
     for row in sorted(resources, key=_order):
         groups.setdefault(value_of(row), []).append(row)
-    return tuple(_kind(eyes, value, rows, why, prices, chosen) for value, rows in groups.items())
+    kinds = [_kind(eyes, value, rows, why, prices, chosen) for value, rows in groups.items()]
+    return tuple(sorted(kinds, key=lambda kind: bool(kind.reasons)))  # what can be had first
 
 
 def _order(row: Resource) -> tuple[int, int, str]:
