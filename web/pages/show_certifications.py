@@ -119,9 +119,9 @@ def stamps(uow: UnitOfWork, eyes: Eyes, member_id: int) -> tuple[StampRow, ...]:
 def _stamp(uow: UnitOfWork, eyes: Eyes, each: Stamp) -> StampRow:
     words = eyes.words
     name = words.word("technology", each.technology)
-    meta = [eyes.gettext("since %(day)s", day=words.day(each.granted_at))]
+    meta = [eyes.gettext("granted: %(day)s", day=words.day(each.granted_at))]
     if each.granted_by:
-        meta.append(eyes.gettext("granted by %(name)s", name=each.granted_by))
+        meta.append(eyes.gettext("by %(name)s", name=each.granted_by))
     if each.ends_at is not None and not each.over:
         meta.append(eyes.gettext("ends %(day)s", day=words.day(each.ends_at)))
     over = each.over and each.end is not None
