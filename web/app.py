@@ -49,6 +49,7 @@ from web.cameras import Cameras
 from web.errors import handlers, words_of
 from web.feeds import Feeds
 from web.hooks import Courier
+from web.labels import Labels
 from web.live import Live
 from web.log import configure
 from web.machinery import Devices, Workshop
@@ -167,6 +168,7 @@ def _parts(
         post=Post(settings, database, clock),
         courier=Courier(settings, database, clock),
         feeds=Feeds(settings, database, clock),
+        labels=Labels(database),
     )
 
 

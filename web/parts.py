@@ -16,6 +16,7 @@ from web.cameras import Cameras
 from web.feeds import Feeds
 from web.fleet import Fleet
 from web.hooks import Courier
+from web.labels import Labels
 from web.live import Live
 from web.mail import Post
 from web.security.identity import Cookies
@@ -49,3 +50,4 @@ class Parts:
     post: Post
     courier: Courier
     feeds: Feeds
+    labels: Labels

@@ -22,7 +22,9 @@ import fablab.money.models
 import fablab.money.subscriptions
 import fablab.notices
 import fablab.people.access.models
+import fablab.people.badges
 import fablab.people.certifications.models
+import fablab.people.kiosks
 import fablab.people.log
 import fablab.people.models
 import fablab.people.shares

@@ -1,7 +1,7 @@
-"""The start gate through its real doors: whatever stands against a start, page, API and dispatcher say the same.
+"""The start gate through its real doors: whatever stands against a start, page, API, kiosk and dispatcher say the same.
 
 Twelve causes are laid on one lab, in any combination; each door is asked, and answers the codes it would refuse with.
-Another door (the kiosk) is one more line of `DOORS`.
+Another door is one more line of `DOORS`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fablab.claims.models import (
 )
 from fablab.claims.rules import RULES, may_start
 from fablab.claims.rules.models import MachineMaterial, Permission, Presence, ReservationPolicy
+from fablab.people import badges, kiosks
 from fablab.people.certifications.models import RuleText
 from fablab.people.models import Consent, ConsentKind, Member, MemberState
 from fablab.places.models import Machine, MachineGate, Technology
@@ -85,6 +86,20 @@ def by_page(scene: Scene) -> set[str]:
     return set(re.findall(r'data-code="([^"]+)"', answer.text))
 
 
+def by_kiosk(scene: Scene) -> set[str]:
+    """On the tablet beside the machine, to whom it is that has just held their badge to it."""
+    lab, client = scene.site.lab, scene.site.client
+    if "fablab_known" not in client.cookies:
+        made = lab.database.write(lambda uow: kiosks.make(uow, "Tablet", scene.machine_id), lab.staff)
+        _, tablet = lab.database.write(lambda uow: kiosks.enrol(uow, made.link_token))
+        lab.database.write(lambda uow: badges.set_badge(uow, scene.member_id, "04A2197F"), lab.staff)
+        client.cookies.set("fablab_kiosk", tablet)
+        client.cookies.set("fablab_known", kiosks.by_badge(lab.database, tablet, "04A2197F"))
+    answer = client.get(f"/kiosk/{scene.machine_id}", params={"claim": scene.claim_id})
+    assert answer.status_code == 200, answer.text
+    return set(re.findall(r'data-code="([^"]+)"', answer.text))
+
+
 def by_dispatcher(scene: Scene) -> set[str]:
     """Whatever it also has to say of the calendar ahead is not the gate's word."""
     with scene.site.lab.database.read() as uow:
@@ -93,7 +108,13 @@ def by_dispatcher(scene: Scene) -> set[str]:
     return {refusal.code for refusal in found} & RULES.keys()
 
 
-DOORS: dict[str, Door] = {"rule": by_rule, "api": by_api, "page": by_page, "dispatcher": by_dispatcher}
+DOORS: dict[str, Door] = {
+    "rule": by_rule,
+    "api": by_api,
+    "page": by_page,
+    "kiosk": by_kiosk,
+    "dispatcher": by_dispatcher,
+}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from web.api import (
     security,
     signup,
     trainings,
+    waiting,
 )
 
 ROUTES = (
@@ -35,6 +36,7 @@ ROUTES = (
     *plan.ROUTES,
     *reach.ROUTES,
     *reservations.ROUTES,
+    *waiting.ROUTES,
     *certifications.ROUTES,
     *trainings.ROUTES,
     *rules.ROUTES,

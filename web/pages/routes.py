@@ -2,6 +2,7 @@
 
 from web.pages import (
     add_machine,
+    badge,
     calendar,
     calibration,
     cameras,
@@ -16,6 +17,8 @@ from web.pages import (
     hooks,
     hours,
     jobs,
+    kiosk,
+    kiosks,
     login,
     machines,
     members,
@@ -34,6 +37,7 @@ from web.pages import (
     shares,
     signup,
     trainings,
+    waiting,
 )
 from web.pages.shell import render_error
 
@@ -73,4 +77,8 @@ route_handlers = [
     *rules.ROUTES,
     *trainings.ROUTES,
     *policies.ROUTES,
+    *kiosk.ROUTES,
+    *kiosks.ROUTES,
+    *badge.ROUTES,
+    *waiting.ROUTES,
 ]

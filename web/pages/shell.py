@@ -29,6 +29,7 @@ from web.cameras import Cameras
 from web.errors import Problem, words_of
 from web.feeds import Feeds
 from web.fleet import Fleet
+from web.labels import Labels
 from web.live import Live
 from web.pages.eyes import Eyes, Stock
 from web.pages.show_floor import Wires
@@ -83,6 +84,8 @@ class Parts(Protocol):
     def providers(self) -> Providers: ...
     @property
     def feeds(self) -> Feeds: ...
+    @property
+    def labels(self) -> Labels: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

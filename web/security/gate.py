@@ -23,7 +23,7 @@ from fablab.base.database import Database
 from web.security.identity import Caller, Cookies, caller_for, header, identify, remember, shown_in
 from web.security.limits import address_key
 from web.security.paths import loggable
-from web.security.recent import Recent, is_stop
+from web.security.recent import Recent, is_stop, is_stop_by_code
 from web.settings import Settings
 
 log = structlog.get_logger("web")
@@ -107,6 +107,8 @@ class Gate:
         stops = is_stop(scope)
         if stops and (known := self._recent.find(shown.key)) is not None:
             return caller_for(shown, known, None, request_id, address)
+        if is_stop_by_code(scope):
+            return caller_for(shown, None, None, request_id, address)
         caller = await anyio.to_thread.run_sync(
             identify,
             self._database,

@@ -83,6 +83,8 @@ class Cookies:
         self.step = f"{prefix}fablab_step"  # a sign-in that is half done
         self.trip = f"{prefix}fablab_trip"  # on its way to a provider and back
         self.arrival = f"{prefix}fablab_arrival"  # somebody new whom a provider has named
+        self.kiosk = f"{prefix}fablab_kiosk"  # a tablet beside a machine
+        self.known = f"{prefix}fablab_known"  # who is known at it for a minute
 
     def for_login(self, token: str) -> Cookie:
         life_s = int(access.LOGIN_LIFE.total_seconds())

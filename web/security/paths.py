@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: Whoever knows what comes behind these may read a calendar, or switch a letter off.
-SECRET_BEHIND = ("/ical/", "/notices/off/")
+#: Whoever knows what comes behind these may read a calendar, switch a letter off, make a kiosk, or stop a machine.
+SECRET_BEHIND = ("/ical/", "/notices/off/", "/kiosk/enrol/", "/k/")
 HIDDEN = "***"
 
 

@@ -23,12 +23,18 @@ from fablab.people.access import Right, SignedIn, allows
 
 LIFE_S: Final = 600.0
 MOST: Final = 500
-_STOP: Final = re.compile(r"(?:/api)?/machines/\d{1,18}/stop")
+_STOP: Final = re.compile(r"(?:/api)?/machines/\d{1,18}/stop|/k/[A-Za-z0-9_-]{1,32}/stop")
+_BY_CODE: Final = "/k/"
 
 
 def is_stop(scope: Scope) -> bool:
     """Whether the request asks a machine to stop."""
     return scope.get("method") == "POST" and _STOP.fullmatch(scope["path"]) is not None
+
+
+def is_stop_by_code(scope: Scope) -> bool:
+    """Whether it is asked by the code on the machine, which needs nobody: then nobody is looked up either."""
+    return is_stop(scope) and scope["path"].startswith(_BY_CODE)
 
 
 class Recent:
