@@ -84,9 +84,10 @@ def hold(
     *,
     action: str = "allocate",
 ) -> list[Allocation]:
-    """All the places or none of them; `action`: the claim's step, "allocate" or "offer". Raises `Conflict("slot_taken")` when one is no longer free.
+    """All the places or none of them. `action`: the claim's step, "allocate" or "offer".
 
-    Resource rows are locked in id order, then looked at, then written; the constraint is the backstop.
+    Raises `Conflict("slot_taken")` when one is no longer free. Resource rows are locked in id order, then looked at, then
+    written; the constraint is the backstop.
     """
     ordered = sorted(places, key=lambda place: (place.resource_id, place.start_at))
     ids = sorted({place.resource_id for place in ordered})

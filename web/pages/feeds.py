@@ -120,9 +120,7 @@ def address_of(base: str, secret: str) -> str:
 
 
 @get("/ical/{name:str}", access=Access.PUBLIC, include_in_schema=False, sync_to_thread=True)
-def fetch(
-    request: AnyRequest, name: FromPath[str], feeds: NamedDependency[Feeds]
-) -> Response[bytes]:
+def fetch(request: AnyRequest, name: FromPath[str], feeds: NamedDependency[Feeds]) -> Response[bytes]:
     """Unchanged since the caller's copy, it is not sent again."""
     secret, dot, ending = name.rpartition(".")
     if not dot or ending != "ics" or not 20 <= len(secret) <= 128:

@@ -35,7 +35,9 @@ SENTENCES: dict[str, str] = {
 REMEDIES: dict[str, str] = {}
 NOTICES: dict[str, str] = {
     "incident.reported": _("Something is wrong with %(machine)s: “%(words)s” %(by)s"),
-    "security.badge_set": _("%(by)s has given you a badge, by which the tablets beside the machines know you."),
+    "security.badge_set": _(
+        "%(by)s has given you a badge, by which the tablets beside the machines know you."
+    ),
     "security.badge_taken": _("%(by)s has taken your badge off: nobody is known by it any more."),
     "security.pin_set": _("%(by)s has set a PIN for you. You can change it yourself."),
     "security.pin_taken": _("%(by)s has removed your PIN."),

@@ -196,7 +196,6 @@ WORDS: dict[str, dict[str, str]] = {
         "member.factor_reset": _("Second factor taken off"),
         "member.way_in": _("Link for a password sent"),
         "member.acted_for": _("Acted on their behalf"),
-        "member.factor_reset": _("Second factor taken away"),
         "family.child": _("Added as a child"),
         "family.consent": _("Consent given"),
         "family.consent_withdrawn": _("Consent taken back"),
