@@ -30,7 +30,7 @@ def taken(lab: Lab, who: Actor) -> str:
     return lab.database.write(lambda uow: reservations.reserve(uow, order), who).id
 
 
-WISH = "/waiting/join?what=room&length=120&when=day&day=2026-11-24&from=14:00&until=18:00"
+WISH = "/waiting/join?what=room&length=120&when=window&from=2026-11-24T14:00&until=2026-11-24T18:00"
 
 
 def entries(lab: Lab, who: str) -> list[waiting.Entry]:
