@@ -635,11 +635,14 @@ def cross(world: World, j: int, other: int, limit: float) -> bool:
 
 @inner
 def turn_wait(world: World, j: int, limit: float) -> bool:
-    """A demand begins to wait for the start people were told, or no longer waits."""
+    """A demand begins to wait for the start people were told, or no longer waits; elsewhere than it was told, it will
+    once it is there: else it could never come back to begin earlier.
+    """
     at = world.at
     m, place = at[j, ON], at[j, PLACE]
     if world.job[j, TOLD_ON] != m:
-        return False
+        at[j, WAITS] = 1 - at[j, WAITS]
+        return bool(world.job[j, TOLD_ON] >= 0)
     count = world.size[m, 0]
     at[j, WAITS] = 1 - at[j, WAITS]
     for index in range(place, count):
