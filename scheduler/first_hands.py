@@ -57,6 +57,8 @@ def ranked(
     uow: UnitOfWork, rows: Sequence[MachineNow], prospects: Mapping[int, Prospect]
 ) -> tuple[Todo, ...]:
     """What is worth most first."""
+    if not rows:
+        return ()
     lab, house = lore(uow), known(uow)
     found = [todo for row in rows for todo in _of(uow, lab, house, row, prospects[row.resource.id])]
     return tuple(sorted(found, key=lambda t: (not t.for_reservation, -t.worth, t.resource_id)))

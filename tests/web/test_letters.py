@@ -427,7 +427,7 @@ async def test_the_post_ends_at_once_with_the_server(lab: Lab, box: Mailbox, tmp
     mail = post_of(lab, box, tmp_path)
     mail.begin()
     told(lab)
-    await _until(lambda: len(box.letters) == 1)
+    await _until(lambda: states(lab) == ["sent"])
     await mail.close()
     told(lab)
     assert states(lab) == ["sent", "waiting"]

@@ -69,7 +69,7 @@ MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
         row("corrupt_line", "a line arrives damaged", S, S, P, C),
         row("resend:3", "a good line is asked for three times", S, S, P, C),
         row("resend_storm", "a line is asked for again for ever", F, F, F, F),
-        row("reset", "the firmware restarts", F, F, F, F),
+        row("reset", "the firmware restarts", STARTED, F, F, F),
         row("busy:2", "a line takes very long, with `busy:`", S, S, P, C),
         row("thermal_runaway", "the firmware halts on a heater fault", F, F, F, F),
         row("silence", "nothing is heard or said any more", I, I, I, I),
