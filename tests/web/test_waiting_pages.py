@@ -12,6 +12,7 @@ from fablab.base.database import Actor
 from fablab.claims import reservations, waiting
 from fablab.claims.reservations import Order
 from fablab.claims.waiting import WaitingState
+from scheduler.waiting import offer_freed
 from tests.lab import TUESDAY, Lab
 from tests.web.page_rig import Browser, browser
 from tests.web.site import Site
@@ -21,6 +22,7 @@ TWO, SIX = TUESDAY + timedelta(hours=4), TUESDAY + timedelta(hours=8)
 
 @pytest.fixture
 def desk(lab: Lab, tmp_path: Path) -> Iterator[Browser]:
+    lab.database.witnesses.append(offer_freed)  # as the app's own has it
     with browser(lab, tmp_path, dispatch=False) as (seat, _links):
         yield seat
 
