@@ -16,13 +16,24 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from sqlalchemy import DateTime, Engine, MetaData, String, TypeDecorator, create_engine, event, make_url
+from sqlalchemy import (
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    insert,
+    make_url,
+)
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -110,6 +121,11 @@ class UnitOfWork:
     def acting(self, actor: Actor) -> UnitOfWork:
         """The same transaction for somebody else."""
         return replace(self, actor=actor)
+
+    def write_rows(self, entity: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert without entities, which is half of the time where many are written; each row has the same columns."""
+        table = cast("Table", entity.__table__)  # SQLAlchemy says FromClause: a class may be mapped to a join
+        self.session.execute(insert(table), [dict(row) for row in rows])
 
     def raise_event(self, topic: str, id: int | str, name: str) -> None:
         self.events.append(Event(topic=topic, id=id, name=name, at=self.now))

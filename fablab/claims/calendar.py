@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Integer, String, bindparam, delete, insert, select, text
+from sqlalchemy import Integer, String, bindparam, delete, select, text
 from sqlalchemy.orm import selectinload
 
 from fablab.base.database import UnitOfWork, UtcDateTime
@@ -89,7 +89,7 @@ def hold(
     Raises `Conflict("slot_taken")` when one is no longer free. Resource rows are locked in id order, then looked at, then
     written; the constraint is the backstop.
     """
-    ordered = sorted(places, key=lambda place: (place.resource_id, place.start_at))
+    ordered = _in_order(places)
     ids = sorted({place.resource_id for place in ordered})
     uow.session.execute(
         select(Resource.id).where(Resource.id.in_(ids)).order_by(Resource.id).with_for_update(key_share=True)
@@ -211,10 +211,11 @@ def enter_many(uow: UnitOfWork, claims: Sequence[tuple[dict[str, object], Sequen
     for row, places in claims:
         ids = [place.resource_id for place in places]
         needs.append({"claim_id": row["id"], "quantity": len(ids), "eligible": ids, "barred": {}})
-    held = [_values(str(row["id"]), place) for row, places in claims for place in places]
-    uow.session.execute(insert(Claim.__table__), rows)  # type: ignore[arg-type]
-    uow.session.execute(insert(Need.__table__), needs)  # type: ignore[arg-type]
-    uow.session.execute(insert(Allocation.__table__), held)  # type: ignore[arg-type]
+    uow.write_rows(Claim, rows)
+    uow.write_rows(Need, needs)
+    uow.write_rows(
+        Allocation, [_values(str(row["id"]), place) for row, places in claims for place in _in_order(places)]
+    )
     for row, _ in claims:
         uow.raise_event("claim", str(row["id"]), "changed")
     uow.raise_event("calendar", "house", "changed")
@@ -226,26 +227,16 @@ def enter(uow: UnitOfWork, claim: Mapping[str, object], places: Sequence[Place])
 
     Rows are written without entities: that is half of what a reservation takes (`tests.bench.reservations`).
     """
-    ids = [place.resource_id for place in places]
-    uow.session.execute(insert(Claim.__table__), {**claim, "state": ClaimState.HELD})  # type: ignore[arg-type]
-    claim_id = str(claim["id"])
-    uow.session.execute(
-        insert(Need.__table__),  # type: ignore[arg-type]
-        {"claim_id": claim_id, "quantity": len(ids), "eligible": ids, "barred": {}},
-    )
-    write(uow, claim_id, places)
-    tell_changed(uow, claim_id)
+    enter_many(uow, [(dict(claim), places)])
 
 
 def write(uow: UnitOfWork, claim_id: str, places: Sequence[Place]) -> None:
     """Firm places of a claim, as rows. Raises what the constraint says as `Conflict` once the transaction ends."""
-    uow.session.execute(
-        insert(Allocation.__table__),  # type: ignore[arg-type]
-        [
-            _values(claim_id, place)
-            for place in sorted(places, key=lambda place: (place.resource_id, place.start_at))
-        ],
-    )
+    uow.write_rows(Allocation, [_values(claim_id, place) for place in _in_order(places)])
+
+
+def _in_order(places: Iterable[Place]) -> list[Place]:
+    return sorted(places, key=lambda place: (place.resource_id, place.start_at))
 
 
 def _values(claim_id: str, place: Place) -> dict[str, object]:

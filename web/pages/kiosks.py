@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import segno
 from litestar import Response, get, post
 from litestar.params import FromPath
-from markupsafe import Markup
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid, LabError, NotFound
 from fablab.people import kiosks
 from fablab.places import house
+from web.pages.qr import drawn
 from web.pages.shell import AnyRequest, Desk, Parts, desk_of, form_of, go, in_thread, templates_of
 from web.security import Access, Right
 
@@ -52,23 +50,6 @@ class LabelView:
     technology: str
     address: str
     picture: str
-
-
-def drawn(address: str) -> Markup:
-    """As an SVG, black on white in the dark too, or no camera reads it; four modules of quiet belong to it."""
-    out = io.BytesIO()
-    segno.make(address, error="m", micro=False).save(
-        out,
-        kind="svg",
-        xmldecl=False,
-        svgns=True,
-        omitsize=True,
-        border=4,
-        dark="#000",
-        light="#fff",
-        nl=False,
-    )
-    return Markup(out.getvalue().decode())  # noqa: S704 - drawn by segno from an address that we made
 
 
 @get("/kiosks", access=Right.OPERATE, include_in_schema=False, sync_to_thread=True)

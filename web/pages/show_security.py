@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import segno
+from markupsafe import Markup
 
 from fablab import notices
 from fablab.base.database import UnitOfWork
 from fablab.people import access, identities
 from fablab.people.access import Enrolment, FactorState, Right, Scope, SignedIn, allows
 from fablab.people.models import Member
+from web.pages.qr import drawn
 from web.words import Words
 
 NEWS = 8
@@ -101,7 +101,7 @@ class SecurityView:
 class EnrolmentView:
     """`picture`: the QR code as inline SVG; `groups`: the secret as people type it."""
 
-    picture: str
+    picture: Markup
     groups: str
     address: str
 
@@ -205,19 +205,5 @@ def _rules(uow: UnitOfWork, typed: Typed) -> RulesView:
 
 
 def enrolment(found: Enrolment) -> EnrolmentView:
-    """A quiet zone of four modules belongs to the picture; it is black on white in the dark too, or no camera reads it."""
-    out = io.BytesIO()
-    code = segno.make(found.address, error="m", micro=False)
-    code.save(
-        out,
-        kind="svg",
-        xmldecl=False,
-        svgns=True,
-        omitsize=True,
-        border=4,
-        dark="#000",
-        light="#fff",
-        nl=False,
-    )
     groups = " ".join(found.secret[i : i + 4] for i in range(0, len(found.secret), 4))
-    return EnrolmentView(picture=out.getvalue().decode(), groups=groups, address=found.address)
+    return EnrolmentView(picture=drawn(found.address), groups=groups, address=found.address)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import make_transient_to_detached
 
 from fablab.base.database import UnitOfWork
@@ -387,7 +387,7 @@ def _enter(
 ) -> Reservation:
     """The row, and the entity that stands for it without being read again."""
     values = row_values(uow, claim_id, order, holder.id, against, asks=asks, series_id=series_id)
-    uow.session.execute(insert(Reservation.__table__), values)  # type: ignore[arg-type]  # a mapped class's own table
+    uow.write_rows(Reservation, [values])
     row = Reservation(**values)
     make_transient_to_detached(row)
     uow.session.add(row)

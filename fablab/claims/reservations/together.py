@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from fablab.base.database import Actor, UnitOfWork
 from fablab.base.errors import Conflict, Fact, Forbidden, Invalid, LabError, Refused
@@ -175,7 +175,7 @@ def _write(uow: UnitOfWork, desk: _Desk, written: Sequence[_Case]) -> None:
     if not written:
         return
     calendar.enter_many(uow, [(case.claim, case.places) for case in written])
-    uow.session.execute(insert(Reservation.__table__), [case.row for case in written])  # type: ignore[arg-type]
+    uow.write_rows(Reservation, [case.row for case in written])
     quotes.freeze_many(uow, [(str(case.claim["id"]), _quote(uow, desk, case)) for case in written])
     for code, asks in (("reservation.made", False), ("reservation.asked", True)):
         told = [_told(case, desk) for case in written if case.asks is asks]
