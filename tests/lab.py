@@ -37,6 +37,7 @@ from fablab.places.models import (
 )
 from fablab.programs import gcode
 from fablab.programs.store import Store
+from fablab.runs.models import Run
 from scheduler.check import Violation, violations
 from scheduler.intake import Intake
 from scheduler.plan import Plan
@@ -339,3 +340,10 @@ def breaches(lab: Lab) -> tuple[Violation, ...]:
         ]
         problem = replace(sight.problem, demands=tuple(demands.values()))
         return violations(problem, Plan().with_slots(slots))
+
+
+def run_of(lab: Lab, job: str) -> Run:
+    """The only run of a job, over or not: a drafted program was never a file, and the dispatcher soon finds that out."""
+    with lab.database.read() as uow:
+        (run,) = uow.session.scalars(select(Run).where(Run.claim_id == job)).unique()
+        return run

@@ -19,7 +19,7 @@ from fablab.notices import unseen
 from fablab.people import badges, kiosks
 from fablab.people.models import Member, MemberState
 from fablab.runs import attempts
-from tests.lab import Lab, analysed, submitted
+from tests.lab import Lab, analysed, run_of, submitted
 from tests.stopped import stopped
 from tests.web.page_rig import Browser, PageLink, browser
 
@@ -235,10 +235,7 @@ def test_its_holder_starts_their_job_once_the_bed_is_said_to_be_clear(desk: Brow
     assert f'value="{job}"' in page(desk, lab)
     assert press(desk, lab, "start", job=job).status_code == 422
     assert press(desk, lab, "start", job=job, bed="1").status_code == 303
-    with lab.database.read() as uow:
-        run = attempts.live_on(uow, mk3(lab))
-        assert run is not None
-        assert run.operator_id == lab.maker.member_id
+    assert run_of(lab, job).operator_id == lab.maker.member_id
 
 
 def test_nobody_starts_or_ends_anything_without_being_known(desk: Browser, lab: Lab) -> None:

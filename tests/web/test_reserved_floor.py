@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from fablab.base.database import Actor
 from fablab.claims import calendar, reservations
@@ -16,10 +15,9 @@ from fablab.claims.reservations.reads import get
 from fablab.claims.rules.models import Overrun, ReservationPolicy
 from fablab.places import house
 from fablab.runs import attempts
-from fablab.runs.models import Run
 from scheduler import overruns
 from scheduler.hands import start_now
-from tests.lab import Lab, analysed, submitted
+from tests.lab import Lab, analysed, run_of, submitted
 from tests.web.page_rig import Browser, browser
 from tests.web.site import Site
 
@@ -126,10 +124,7 @@ def test_a_holder_has_a_button_for_their_own_job_and_others_have_none(desk: Brow
     assert 'class="tap"' in text
     assert f'value="{job}"' in text
     assert desk.post(f"/machines/{lab.resources['mk3']}/tap", htmx=True, job=job).status_code == 200
-    with lab.database.read() as uow:
-        # Over already, perhaps: these tests' programs are no files, and the dispatcher finds that out.
-        (run,) = uow.session.scalars(select(Run).where(Run.claim_id == job)).unique()
-        assert run.operator_id == lab.maker.member_id
+    assert run_of(lab, job).operator_id == lab.maker.member_id
 
 
 def test_what_is_worth_most_is_done_first(desk: Browser, lab: Lab) -> None:
