@@ -27,7 +27,7 @@ from fablab.money import quotes
 from fablab.people.access import SignedIn, allows, require
 from fablab.places import house
 from scheduler import overruns
-from scheduler.reserving import Kind, Reserving, Taken, Wanted, Window
+from scheduler.reserving import Kind, Reserving, Taken, Window
 from web.api.answer import instant
 from web.api.plan import ForecastOut, forecast_out
 from web.api.reservations_schema import (
@@ -53,6 +53,7 @@ from web.api.reservations_schema import (
     repeated_out,
     reservation_out,
     taken_problem,
+    wanted_of,
 )
 from web.api.schema import price
 from web.errors import PROBLEM_JSON, problem_of, said_refusals
@@ -116,20 +117,8 @@ def options(
     words: NamedDependency[Words],
 ) -> tuple[OfferOut, ...]:
     """The best places for things of a kind: "a laser with 600 x 400, two hours, this week". Nothing is held."""
-    wanted = tuple(
-        Wanted(
-            kind=each.kind,
-            technology=each.technology,
-            bed_x_mm=each.bed_x_mm,
-            bed_y_mm=each.bed_y_mm,
-            seats=each.seats,
-            resource_ids=each.resources,
-            quantity=each.quantity,
-        )
-        for each in data.wanted
-    )
     kind = Kind(
-        wanted=wanted,
+        wanted=wanted_of(data.wanted),
         duration_s=data.duration_s,
         since=instant(data.since, "since"),
         until=instant(data.until, "until"),

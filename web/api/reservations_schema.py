@@ -13,7 +13,7 @@ from fablab.claims import reservations
 from fablab.claims.models import AllocationState, ClaimKind
 from fablab.claims.reservations import Arrival, Every, Order, Repeat, Reservation, ReservationState, Row
 from fablab.places.models import ResourceKind, Technology
-from scheduler.reserving import ReservingOffer, Taken
+from scheduler.reserving import ReservingOffer, Taken, Wanted
 from web.api.answer import instant
 from web.api.schema import At, PriceOut
 from web.errors import Problem, SaidRefusal, said_refusals
@@ -93,6 +93,22 @@ class WantedIn(msgspec.Struct, frozen=True, kw_only=True):
     seats: int = 0
     resources: tuple[int, ...] = ()
     quantity: int = 1
+
+
+def wanted_of(rows: Sequence[WantedIn]) -> tuple[Wanted, ...]:
+    """As the scheduler is asked."""
+    return tuple(
+        Wanted(
+            kind=each.kind,
+            technology=each.technology,
+            bed_x_mm=each.bed_x_mm,
+            bed_y_mm=each.bed_y_mm,
+            seats=each.seats,
+            resource_ids=each.resources,
+            quantity=each.quantity,
+        )
+        for each in rows
+    )
 
 
 class KindIn(msgspec.Struct, frozen=True, kw_only=True):

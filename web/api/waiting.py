@@ -14,9 +14,9 @@ from fablab.claims import calendar, waiting
 from fablab.claims.waiting import Entry, WaitingState
 from fablab.people.access import SignedIn
 from scheduler import waiting as turns
-from scheduler.reserving import Kind, Wanted
+from scheduler.reserving import Kind
 from web.api.answer import instant
-from web.api.reservations_schema import ReservationOut, WantedIn, reservation_out
+from web.api.reservations_schema import ReservationOut, WantedIn, reservation_out, wanted_of
 from web.api.schema import At
 from web.security import Access, Right
 
@@ -76,18 +76,7 @@ def join(
 ) -> EntryOut:
     """Join the line. What is free already is held at once."""
     kind = Kind(
-        wanted=tuple(
-            Wanted(
-                kind=each.kind,
-                technology=each.technology,
-                bed_x_mm=each.bed_x_mm,
-                bed_y_mm=each.bed_y_mm,
-                seats=each.seats,
-                resource_ids=each.resources,
-                quantity=each.quantity,
-            )
-            for each in data.wanted
-        ),
+        wanted=wanted_of(data.wanted),
         duration_s=data.duration_s,
         since=instant(data.since, "since"),
         until=instant(data.until, "until"),

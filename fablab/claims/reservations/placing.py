@@ -51,7 +51,7 @@ def reserve(uow: UnitOfWork, order: Order, *, series_id: str | None = None) -> R
     """
     require(uow.actor, Right.SUBMIT)
     order = orders.cleaned(order, uow.now)
-    holder = _holder(uow, order.member_id)
+    holder = holder_of(uow, order.member_id)
     known = _known(uow, order)
     if known is not None:
         return known
@@ -75,7 +75,7 @@ def preview(uow: UnitOfWork, order: Order) -> tuple[Refusal, ...]:
     """Everything that stands against it, without reserving; a place that is taken is among it as slot_taken."""
     require(uow.actor, Right.SUBMIT)
     order = orders.cleaned(order, uow.now)
-    holder = _holder(uow, order.member_id)
+    holder = holder_of(uow, order.member_id)
     things = things_of(uow, order.resource_ids)
     places = places_of(things, order.start_at, order.end_at, order.unattended_from)
     names = {thing.id: thing.name for thing in things}
@@ -92,7 +92,7 @@ def preview(uow: UnitOfWork, order: Order) -> tuple[Refusal, ...]:
 def price_of(uow: UnitOfWork, order: Order) -> quotes.Quote:
     """What it would cost."""
     order = orders.cleaned(order, uow.now)
-    holder = _holder(uow, order.member_id)
+    holder = holder_of(uow, order.member_id)
     things = things_of(uow, order.resource_ids)
     audience, _ = _for_whom(uow, order.project_id, holder)
     technologies = [thing.technology for thing in things]
@@ -121,7 +121,7 @@ def move(
     wanted = _moved(uow, row, start_at, end_at, resource_ids, unattended_from)
     if wanted is None:
         return row
-    holder = _holder(uow, row.member_id)
+    holder = holder_of(uow, row.member_id)
     things = things_of(uow, wanted.resource_ids, also=row.resource_ids)
     places = places_of(things, wanted.start_at, wanted.end_at, wanted.unattended_from)
     must_be_free(uow, places, but=row.id)
@@ -248,7 +248,7 @@ def hand_over(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str 
 # --- who and what
 
 
-def _holder(uow: UnitOfWork, member_id: int | None) -> Member:
+def holder_of(uow: UnitOfWork, member_id: int | None) -> Member:
     """Whose it is to be: the actor's own, a child's of theirs, or anybody's where staff ask."""
     wanted = member_id if member_id is not None else uow.actor.member_id
     if wanted is None:

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound
+from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.ids import new_id
 from fablab.base.states import step
 from fablab.claims import calendar, reservations
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
 from fablab.claims.reservations import Order, Reservation
+from fablab.claims.reservations.placing import holder_of
 from fablab.claims.waiting.models import LIVE, WAITING_STEPS, Entry, WaitingState
 from fablab.notices import tell
 from fablab.people import members
 from fablab.people.access import Right, allows, require
-from fablab.people.models import Member
 
 MOST_LIVE = 8  # of one member: who waits for everything waits for nothing
 MOST_PASSES = 3  # offers let go before the place in the line is
@@ -49,7 +49,7 @@ def join(uow: UnitOfWork, wait: Wait) -> Entry:
     waiting.too_many.
     """
     require(uow.actor, Right.SUBMIT)
-    holder = _holder(uow, wait.member_id)
+    holder = holder_of(uow, wait.member_id)
     since = max(wait.since, uow.now)
     _check(wait, since)
     if wait.project_id is not None:
@@ -222,16 +222,6 @@ def get(uow: UnitOfWork, entry_id: str) -> Entry:
 def _own(uow: UnitOfWork, entry_id: str) -> Entry:
     row = get(uow, entry_id)
     require(uow.actor, Right.SUBMIT if row.member_id == uow.actor.member_id else Right.OPERATE)
-    return row
-
-
-def _holder(uow: UnitOfWork, member_id: int | None) -> Member:
-    wanted = member_id if member_id is not None else uow.actor.member_id
-    row = uow.session.get(Member, wanted) if wanted is not None else None
-    if row is None:
-        raise Forbidden("reservation.needs_member")
-    if row.id != uow.actor.member_id and row.parent_id != uow.actor.member_id:
-        require(uow.actor, Right.OPERATE)
     return row
 
 
