@@ -100,6 +100,12 @@ class Talk:
             lost.append(sent)
         return lost
 
+    def unmark(self) -> None:
+        """A mark whose own answer was lost stops nothing: nobody waits for it any more."""
+        lost = [sent for sent in self.flying if sent.origin is Origin.MARK]
+        self._taken -= sum(len(sent.command) + 1 for sent in lost)
+        self.flying = deque(sent for sent in self.flying if sent.origin is not Origin.MARK)
+
     def forget(self) -> None:
         """The machine was reset: its buffer is empty."""
         self.flying.clear()

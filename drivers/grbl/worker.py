@@ -43,6 +43,7 @@ from fablab.device import (
 _DWELL = re.compile(rb"G0*4(?![\d.])", re.IGNORECASE)
 _SLOWEST = 10  # a feed override goes down to a tenth
 _DARK_S = 0.5  # a held GRBL in laser mode switches its beam off at once; one report may be from before
+_MARK_STALLS = 3  # an unanswered mark is given so many stalls before it counts as lost itself
 
 
 class Worker(PortThread):
@@ -79,7 +80,7 @@ class Worker(PortThread):
         self._stopping: Stop | None = None
         self._stop_as: tuple[Outcome, str] | None = None  # how the program will have ended by it
         self._stop_answers: list[Future[Safety]] = []
-        self._heard = self._moved = self._asked = self._ticked = 0.0
+        self._heard = self._moved = self._asked = self._ticked = self._marked_at = 0.0
         self._unwritten = False  # the journal would not take a position
         self._silent = 0  # status questions since anything came
 
@@ -328,7 +329,7 @@ class Worker(PortThread):
             self._do(self._stopping.tick(now))
         if self._trial is not None:
             if self._trial.listens and now - self._moved > self._limits.stall_s:
-                self._mark()
+                self._mark(now)
             self._trial.tick(now)
             self._settle_trial()
         self._waits.tick(now)
@@ -362,13 +363,17 @@ class Worker(PortThread):
         stall_s = self._limits.stall_s + dwell_s
         idle = self._idle_at and now - self._idle_at > stall_s
         if idle and quiet_s > stall_s:
-            self._mark()
+            self._mark(now)
 
-    def _mark(self) -> None:
+    def _mark(self, now: float) -> None:
         """Ask something whose answer tells which acknowledgements were lost. What reads its lines at once has an empty
-        buffer, so that this fits whatever our count says."""
-        if all(sent.origin is not Origin.MARK for sent in self._talk.flying):
-            self._send(Sent(command=b"$G", origin=Origin.MARK))
+        buffer, so that this fits whatever our count says. That answer may be lost as well: then it is asked again."""
+        if any(sent.origin is Origin.MARK for sent in self._talk.flying):
+            if now - self._marked_at < _MARK_STALLS * self._limits.stall_s:
+                return
+            self._talk.unmark()
+        self._marked_at = now
+        self._send(Sent(command=b"$G", origin=Origin.MARK))
 
     # -- the trial in check mode -----------------------------------------------------------------------------
 
@@ -439,22 +444,25 @@ class Worker(PortThread):
             self._stopped(self._stopping)
 
     def _stopped(self, stop: Stop) -> None:
-        self._stopping = None
+        """How the program ended is known before anybody is told that the beam is off."""
         ending, self._stop_as = self._stop_as, None
         safety = stop.safety or Safety.NOT_CONFIRMED
         answers, self._stop_answers = self._stop_answers, []
-        for answer in answers:
-            answer.set_result(safety)
-        if safety is not Safety.CONFIRMED and time.monotonic() - self._heard > self._limits.reset_s:
-            # Nobody knows what it did with our bytes; the program is as lost as the machine is.
-            raise DeviceTimeout("the machine does not answer a stop")
-        if ending is not None and self.job is not None and self.job.live:
+        # Nobody knows what a silent one did with our bytes; the program is as lost as the machine is.
+        silent = safety is not Safety.CONFIRMED and time.monotonic() - self._heard > self._limits.reset_s
+        job = self.job
+        if ending is not None and not silent and job is not None and job.live:
             outcome, why = ending
             if why:
-                self.job.note(why)
+                job.note(why)
             if safety is not Safety.CONFIRMED:
-                self.job.note("beam off was NOT confirmed")
+                job.note("beam off was NOT confirmed")
             self._over(outcome)
+        self._stopping = None
+        for answer in answers:
+            answer.set_result(safety)
+        if silent:
+            raise DeviceTimeout("the machine does not answer a stop")
         self._tell()
 
     def _over(self, outcome: Outcome) -> None:
@@ -463,6 +471,7 @@ class Worker(PortThread):
             return
         with self._lock:
             job.end(outcome, self._clock.now())
+            self._stopping = None
             self._feeder.clear()
             self._waits.ours = False
         self._tell()

@@ -92,6 +92,22 @@ async def test_a_lost_acknowledgement_in_the_trial_keeps_no_program_from_its_sta
     assert (outcome(status), detail(status)) == (Outcome.DONE, "")
 
 
+async def test_a_lost_answer_to_the_question_for_lost_acknowledgements_ends_no_program(
+    tmp_path: Path,
+) -> None:
+    lines = burns(100)
+    async with connected() as (grbl, mock):
+        await holds(lambda: mock.accepted == ["M5"])
+        mock.inject("lost_ok@102")
+        mock.inject("lost_ok@103")
+        await grbl.start(written(tmp_path, lines), "run-1")
+        await holds(lambda: len(mock.accepted) == len(lines) + 3)
+        mock.inject("lost_ok")
+        status = await ended(grbl)
+        assert mock.accepted[1:-2] == lines
+    assert (outcome(status), mock.commands.count("$G") >= 2) == (Outcome.DONE, True)
+
+
 async def test_a_damaged_acknowledgement_counts(tmp_path: Path) -> None:
     async with connected(faults=[f"damaged_ok@{n}" for n in range(20, 40)]) as (grbl, _):
         await grbl.start(written(tmp_path, burns(100)), "run-1")
