@@ -13,6 +13,7 @@ from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
 from fablab.claims.trainings.models import SEAT_STEPS, TRAINING_STEPS
 from fablab.claims.waiting import WAITING_STEPS
+from fablab.claims.workshops.words import OFFER_STEPS, REGISTRATION_STEPS, SESSION_STEPS
 from fablab.money.subscriptions import SUBSCRIPTION_STEPS
 from fablab.notices.models import DELIVERY_STEPS, HOOK_STEPS, LETTER_STEPS
 from fablab.people.models import DOCUMENT_STEPS, INVITATION_STEPS, MEMBER_STEPS
@@ -34,6 +35,9 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         SEAT_STEPS,
         TRAINING_STEPS,
         WAITING_STEPS,
+        SESSION_STEPS,
+        OFFER_STEPS,
+        REGISTRATION_STEPS,
         GATE_STEPS,
         LETTER_STEPS,
         HOOK_STEPS,

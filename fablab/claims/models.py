@@ -39,6 +39,8 @@ CLAIM_STEPS: dict[tuple[ClaimState, str], ClaimState] = {
     (ClaimState.OPEN, "end"): ClaimState.CLOSED,
     (ClaimState.OFFERED, "end"): ClaimState.CLOSED,
     (ClaimState.HELD, "end"): ClaimState.CLOSED,
+    # A request that was turned down, and is looked at again.
+    (ClaimState.CLOSED, "reopen"): ClaimState.OPEN,
 }
 
 
