@@ -19,6 +19,7 @@ SUBJECTS: dict[str, Subject] = {
     "reservation.": Subject.RESERVATIONS,
     "slot.": Subject.RESERVATIONS,
     "series.": Subject.RESERVATIONS,
+    "session.": Subject.RESERVATIONS,
     "waiting.": Subject.WAITING,
     "training.": Subject.TRAININGS,
     "trainings.": Subject.TRAININGS,
@@ -112,15 +113,20 @@ def tell_many(uow: UnitOfWork, code: str, told: Sequence[tuple[int, str, dict[st
         uow.raise_event("member", id_, "notice")
 
 
-def write(uow: UnitOfWork, address: str, language: str, code: str, **facts: Fact) -> None:
-    """A letter to an address that is no member's yet (a sign-up, an invitation), in this language. Facts as for `tell`.
+def write(
+    uow: UnitOfWork, address: str, language: str, code: str, *, claim_id: str | None = None, **facts: Fact
+) -> None:
+    """A letter to an address that is no member's yet (a sign-up, an invitation), in this language. Facts as for `tell`;
+    `claim_id`: what it brings for the reader's calendar.
 
     Raises `Invalid("letter.address")` for what cannot stand in a letter's head.
     """
     address = address.strip()
     if not 3 <= len(address) <= 254 or "@" not in address or not address.isprintable() or " " in address:
         raise Invalid("letter.address", field="email")
-    uow.session.add(_letter(uow, code, facts, Channel.AT_ONCE, address=address, language=language))
+    uow.session.add(
+        _letter(uow, code, facts, Channel.AT_ONCE, address=address, language=language, claim_id=claim_id)
+    )
     uow.raise_event("outbox", "house", "waiting")
 
 
