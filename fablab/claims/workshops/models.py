@@ -112,7 +112,8 @@ class Session(Base):
     "2027-03-01", "until": "2027-03-31", "half": ..}`. `start_at`, `end_at`: of the workshop itself, null until a date is
     held; set-up and clearing stand in the allocations. `hold_until`: until when that date is kept for them;
     `reminded_at`: when they were told that it ends. `price_lines` and `price_cents` (with tax) are promised when a date
-    is held and never change after. `public`: people may register; then `capacity` places, and at least `least` taken.
+    is held and never change after. `public`: people may register; then `capacity` places, and at least `least` taken by
+    `decide_at`, or it is cancelled by itself then (null: decided, or nothing to decide).
     """
 
     __tablename__ = "workshop_sessions"
@@ -123,6 +124,7 @@ class Session(Base):
     public: Mapped[bool] = mapped_column(default=False)
     capacity: Mapped[int | None]
     least: Mapped[int] = mapped_column(default=0)
+    decide_at: Mapped[datetime | None] = mapped_column(index=True)
     audience: Mapped[Audience] = mapped_column(words(Audience, "audience"))
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
     school: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)
@@ -237,7 +239,8 @@ class Attendance(Base):
 
 class Registration(Base):
     """Somebody, with `seats` people, in a session that is public. `hold_until`: until when a freed place is kept for
-    whoever waited. Their links are in `session_keys`."""
+    whoever waited; `came`: how many of them there were in the end. Their links are in `session_keys`. Some days after,
+    who it was is forgotten and the numbers stay (`retiring`)."""
 
     __tablename__ = "session_registrations"
 
@@ -249,6 +252,7 @@ class Registration(Base):
     email: Mapped[str] = mapped_column(String(254))
     language: Mapped[str] = mapped_column(String(5), default="fr")
     seats: Mapped[int] = mapped_column(default=1)
+    came: Mapped[int | None]
     note: Mapped[str] = mapped_column(String(500), default="")
     hold_until: Mapped[datetime | None]
     email_confirmed_at: Mapped[datetime | None]

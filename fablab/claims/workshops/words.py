@@ -210,4 +210,7 @@ REGISTRATION_STEPS: Mapping[tuple[RegistrationState, str], RegistrationState] = 
     (RegistrationState.WAITING, "attend"): RegistrationState.ATTENDED,  # somebody did not come
     (RegistrationState.OFFERED, "attend"): RegistrationState.ATTENDED,
     (RegistrationState.JOINED, "miss"): RegistrationState.ABSENT,
+    # What was ticked wrongly is put right.
+    (RegistrationState.ATTENDED, "miss"): RegistrationState.ABSENT,
+    (RegistrationState.ABSENT, "attend"): RegistrationState.ATTENDED,
 }
