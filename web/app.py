@@ -37,6 +37,7 @@ from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
 from fablab.programs.store import Store
+from fablab.runs import leaving
 from scheduler import waiting
 from scheduler.dispatch import Dispatcher, MachineLink
 from scheduler.improve import Improver
@@ -142,8 +143,8 @@ def _parts(
 ) -> Parts:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url, clock=clock)
-    # The waiting list first: a place that is freed is held before anybody hears of it.
-    database.witnesses += (waiting.offer_freed, hooks.witness)
+    # What somebody who goes gives back first, then the waiting list: it is held before anybody hears that it is free.
+    database.witnesses += (leaving.witness, waiting.offer_freed, hooks.witness)
     store = Store(settings.programs_dir)
     papers = documents.store_in(settings.data_dir)
     dispatcher = Dispatcher(database, links, store.path, clock)

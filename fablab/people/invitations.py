@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, false, func, or_, select
 
 from fablab import notices
 from fablab.base.database import Database, UnitOfWork
@@ -247,6 +247,21 @@ def withdraw(uow: UnitOfWork, invitation_id: int) -> Invitation:
     else:
         require(uow.actor, Right.OPERATE)
     return _close(uow, row, "withdraw", uow.actor.member_id)
+
+
+def close_of(uow: UnitOfWork, member_id: int) -> int:
+    """Of somebody who goes: what they were asked, and what they asked of others for a project or an organisation, ends
+    unanswered. The lab's own invitations stay the lab's. Whoever waits for an answer is told. How many."""
+    email = standing.get(uow, member_id).email
+    asked = Invitation.email == email if email is not None else false()
+    theirs = and_(Invitation.invited_by_id == member_id, Invitation.kind != InvitationKind.LAB)
+    query = select(Invitation).where(Invitation.state == InvitationState.OPEN, or_(asked, theirs))
+    rows = list(uow.session.scalars(query.order_by(Invitation.id)).unique())
+    for row in rows:
+        _close(uow, row, "withdraw", uow.actor.member_id)
+        if row.invited_by_id != member_id:
+            notices.tell(uow, row.invited_by_id, "invitation.ended", email=row.email, what=_what(row))
+    return len(rows)
 
 
 def sent(

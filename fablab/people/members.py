@@ -354,6 +354,7 @@ def forget(uow: UnitOfWork, member_id: int) -> Member:
     member.name = f"#{member.id}"
     member.email = member.phone = member.born_on = member.password_hash = member.parent_id = None
     log.record(uow, "member.forgotten", for_member_id=member.id)
+    uow.raise_event("member", member.id, "forgotten")
     uow.session.flush()
     return member
 

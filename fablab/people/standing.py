@@ -102,7 +102,7 @@ def refuse(uow: UnitOfWork, member_id: int, reason: str) -> Member:
 
 
 def suspend(uow: UnitOfWork, member_id: int, reason: str) -> Member:
-    """Out at once, everywhere; nothing of theirs is lost."""
+    """Out at once, everywhere; what was kept for them is given back (`runs.leaving`), what they made stays."""
     member = at_desk(uow, member_id)
     reason = reason_of(reason)
     if member.id == uow.actor.member_id:

@@ -246,11 +246,16 @@ def begin(uow: UnitOfWork, job_id: str) -> None:
 
 
 def end_attempt(uow: UnitOfWork, job_id: str, action: str) -> JobState:
-    """A run's end: "finish", "cancel", "retry" (nobody's fault), or "fail", which is a retry while tries are left."""
+    """A run's end: "finish", "cancel", "retry" (nobody's fault), or "fail", which is a retry while tries are left.
+
+    Of a member who has gone meanwhile nothing is tried again.
+    """
     job = get(uow, job_id)
     if action == "fail":
         job.tries += 1
         action = "retry" if job.tries < job.max_tries else "fail"
+    if action == "retry" and not job.member.active:
+        action = "cancel"
     if action != "retry":
         _end(uow, job, action)
         return job.state

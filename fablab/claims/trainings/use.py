@@ -176,6 +176,39 @@ def leave(uow: UnitOfWork, session_id: str, member_id: int | None = None) -> Tra
     return seat
 
 
+def vacate(uow: UnitOfWork, member_id: int) -> int:
+    """Of somebody who goes: every seat in what has not begun, and every turn to have one. The staff hears of sessions
+    that have nobody to stand in front of them any more. How many were given up."""
+    query = (
+        select(Training.id)
+        .join(TrainingSeat, TrainingSeat.session_id == Training.id)
+        .where(
+            TrainingSeat.member_id == member_id,
+            TrainingSeat.state.in_((SeatState.JOINED, SeatState.WAITING)),
+            Training.state == TrainingState.PLANNED,
+            Training.start_at > uow.now,
+        )
+    )
+    ids = list(uow.session.scalars(query.order_by(Training.id)))
+    for session_id in ids:
+        session = _planned(uow, session_id)
+        seat = _seat(session, member_id)
+        assert seat is not None
+        seat.state = step(SEAT_STEPS, seat.state, "leave")
+        _move_up(uow, session)
+        _touch(uow, session)
+    for session in following.planned(uow):
+        if session.trainer_id == member_id:
+            _say_nobody_trains(uow, session)
+    return len(ids)
+
+
+def _say_nobody_trains(uow: UnitOfWork, session: Training) -> None:
+    staff = select(Member.id).where(Member.role.in_((Role.STAFF, Role.ADMIN)), Member.active)
+    for member_id in uow.session.scalars(staff.order_by(Member.id)):
+        _say(uow, session, member_id, "training.no_trainer")
+
+
 def resize(uow: UnitOfWork, session_id: str, places: int) -> Training:
     """More places let those in who wait; fewer than are taken is `Conflict` training.too_few."""
     session = _planned(uow, session_id)

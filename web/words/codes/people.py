@@ -113,6 +113,20 @@ NOTICES: dict[str, str] = {
     "member.approved": _("You are a member now. You can sign in."),
     "member.reactivated": _("Your account is active again."),
     "member.suspended": _("%(name)s, your account is suspended: %(why)s"),
+    "member.gave_back": _("%(name)s, %(count)s things that were kept for you here are given back."),
+    "member.gave_back_running": _(
+        "%(name)s, %(count)s things that were kept for you here are given back. A machine that makes something for you "
+        "finishes it; the staff keeps it."
+    ),
+    "invitation.ended": _("%(email)s is no longer a member and will not answer your invitation. %(what)s"),
+    "job.goes_on": _(
+        "%(who)s is no longer a member. %(machine)s still makes “%(file)s” and is left to finish it; nobody comes to "
+        "take it off."
+    ),
+    "training.no_trainer": _(
+        "The training of %(start)s (%(technology)s) has no trainer any more. Somebody else has to give it, or it has to be "
+        "cancelled."
+    ),
     "member.email_changed": _(
         "%(name)s, your account has another e-mail address now. If that was not you, tell the staff at once."
     ),
@@ -188,6 +202,7 @@ WORDS: dict[str, dict[str, str]] = {
         "member.suspended": _("Suspended"),
         "member.reactivated": _("Made active again"),
         "member.left": _("Left"),
+        "member.gave_back": _("Gave back what was kept for them"),
         "member.forgotten": _("Forgotten"),
         "member.role": _("Role changed"),
         "member.edited": _("Details changed"),
@@ -263,14 +278,19 @@ WORDS: dict[str, dict[str, str]] = {
         "child": _("The child is there."),
         "joined": _("Accepted."),
         "declined": _("Declined."),
-        "left": _("Your account is closed."),
+        "left": _("Your account is closed, and what was kept for you is given back."),
         "invited": _("The invitation is on its way."),
         "closed": _("Closed."),
         "approve": _("Approved; they get a letter."),
         "refuse": _("Refused; they get a letter."),
-        "suspend": _("Suspended, and signed out everywhere."),
+        "suspend": _(
+            "Suspended, and signed out everywhere. What was kept for them is given back; a machine that runs is left to "
+            "finish."
+        ),
         "reactivate": _("Active again."),
-        "leave": _("Their account is closed."),
+        "leave": _(
+            "Their account is closed. What was kept for them is given back; a machine that runs is left to finish."
+        ),
         "role": _("The role is changed."),
         "send_key": _("The link is on its way."),
         "forgotten": _("Forgotten for good."),
