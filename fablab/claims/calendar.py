@@ -263,16 +263,18 @@ def replace_places(uow: UnitOfWork, row: Claim, places: Sequence[Place]) -> None
 
 def finish(uow: UnitOfWork, row: Claim, at: datetime) -> None:
     """It is over at `at`: what was held until then stays as it was, the rest is free. Nobody was there before it began:
-    what has not begun is given back whole."""
+    what has not begun is given back whole; what people have been in is cleared for as long as was meant."""
     for allocation in current(row):
+        clearing = allocation.end_at - allocation.run_end_at if allocation.run_start_at < at else timedelta()
+        free_at = min(at + clearing, allocation.end_at)
         if allocation.start_at >= at:
             uow.session.delete(allocation)
-        elif allocation.end_at > at:
+        elif allocation.end_at > free_at or allocation.run_end_at > at:
             trim(
                 uow,
                 allocation,
                 run_end_at=max(allocation.start_at, min(allocation.run_end_at, at)),
-                end_at=at,
+                end_at=free_at,
             )
     row.state = step(CLAIM_STEPS, row.state, "end")
     row.closed_at = uow.now

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import fablab.claims.decisions
+import fablab.claims.hires.models
 import fablab.claims.jobs.models
 import fablab.claims.models
 import fablab.claims.promises
@@ -20,6 +21,8 @@ import fablab.claims.trainings.models
 import fablab.claims.waiting.models
 import fablab.claims.workshops.models
 import fablab.money.models
+import fablab.money.passes
+import fablab.money.stays
 import fablab.money.subscriptions
 import fablab.notices
 import fablab.people.access.models
@@ -28,6 +31,7 @@ import fablab.people.certifications.models
 import fablab.people.kiosks
 import fablab.people.log
 import fablab.people.models
+import fablab.people.partners
 import fablab.people.shares
 import fablab.places.models
 import fablab.programs.models

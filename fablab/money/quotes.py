@@ -37,12 +37,15 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`code` is "machine_time" or "material"; `quantity` is in hours or grams; `unit_cents` per hour or kilogram."""
+    """`code` is "machine_time", "material" or a stay's ("stay_hour", "stay_half_day", "stay_day", and "stay_pass" for
+    half-days that a pass has paid); `quantity` is in hours, grams or those; `unit_cents` per hour, kilogram or one of
+    them. `resource_id`: of what it was paid for, where that is known."""
 
     code: str
     quantity: float
     unit_cents: int
     amount_cents: int
+    resource_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

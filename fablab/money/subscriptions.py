@@ -238,7 +238,7 @@ def agree(uow: UnitOfWork, subscription_id: int) -> Subscription:
     row = get(uow, subscription_id)
     theirs = [other for other in _of_holder(uow, row) if other.id != row.id]
     start = max(row.first_day, _next_day(uow, theirs))
-    row.first_day, row.last_day = start, _last_day(start, _tariff(uow, row.tariff_id).months)
+    row.first_day, row.last_day = start, last_day_of(start, _tariff(uow, row.tariff_id).months)
     _agree(uow, row, theirs)
     return row
 
@@ -351,7 +351,7 @@ def _made(
         due_cents=tariff.price_cents,
         currency=tariff.currency,
         first_day=first_day,
-        last_day=_last_day(first_day, tariff.months),
+        last_day=last_day_of(first_day, tariff.months),
         made_at=uow.now,
         made_by_id=uow.actor.member_id,
     )
@@ -389,7 +389,7 @@ def _next_day(uow: UnitOfWork, theirs: list[Subscription]) -> date:
     return today if last is None or last < today else last + timedelta(days=1)
 
 
-def _last_day(first_day: date, months: int) -> date:
+def last_day_of(first_day: date, months: int) -> date:
     """The day before the same day so many months on; where a month is too short, before the first of the next."""
     index = first_day.year * 12 + first_day.month - 1 + months
     year, month = divmod(index, 12)

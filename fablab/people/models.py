@@ -26,7 +26,7 @@ class Role(StrEnum):
 
     MAKER = "maker"
     TEACHER = "teacher"
-    PARTNER = "partner"  # reads, changes nothing
+    PARTNER = "partner"  # runs a part of the house, where they speak for the organisation whose part it is
     MEDIATOR = "mediator"
     STAFF = "staff"
     ADMIN = "admin"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import NotFound
-from fablab.base.intervals import DayException, Hours, Interval, WeeklyRule, merge
+from fablab.base.intervals import DayException, Hours, Interval, WeeklyRule, instant, merge
 from fablab.base.states import step
 from fablab.places.models import (
     GATE_STEPS,
@@ -188,3 +188,8 @@ def colours(uow: UnitOfWork, material_id: int) -> list[str]:
     """Colours in stock of a material, by name."""
     query = select(Spool.colour).where(Spool.material_id == material_id, Spool.active, Spool.left_g > 0)
     return sorted(set(uow.session.scalars(query)))
+
+
+def midnights(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the day begins on the wall, and when the next one does."""
+    return instant(day, time(0), zone), instant(day + timedelta(days=1), time(0), zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Enum, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fablab.base.database import Base
@@ -70,6 +70,10 @@ class House(Base):
 
 
 class Resource(Base):
+    """`partner_id`: the organisation of the house that runs it; None: the house itself. `setup_min`, `clear_min`: around
+    every use of a room, a machine's own stand on the machine. `public`: somebody without an account may ask for it.
+    `equipment`: what is in a room for good, as words. `home_id`: the room that a kit is offered with."""
+
     __tablename__ = "resources"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -79,8 +83,16 @@ class Resource(Base):
     seats: Mapped[int | None]
     active: Mapped[bool] = mapped_column(default=True)
     note: Mapped[str] = mapped_column(String(500), default="")
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"), index=True)
+    setup_min: Mapped[int] = mapped_column(default=0)
+    clear_min: Mapped[int] = mapped_column(default=0)
+    public: Mapped[bool] = mapped_column(default=False)
+    equipment: Mapped[list[str]] = mapped_column(JSON, default=list)
+    home_id: Mapped[int | None] = mapped_column(ForeignKey("resources.id"), index=True)
 
     machine: Mapped[Machine | None] = relationship(back_populates="resource", lazy="joined")
+
+    __table_args__ = (CheckConstraint("setup_min >= 0 AND clear_min >= 0", name="around"),)
 
 
 class Machine(Base):

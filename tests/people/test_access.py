@@ -272,9 +272,9 @@ def test_rights_are_those_of_the_table(role: Role, right: Right) -> None:
     assert allows(actor, right) == (right in RIGHTS[role])
 
 
-def test_makers_only_submit_and_partners_change_nothing() -> None:
+def test_makers_only_submit_and_partners_run_their_own_part_besides() -> None:
     assert RIGHTS[Role.MAKER] == {Right.SUBMIT}
-    assert RIGHTS[Role.PARTNER] == frozenset()
+    assert RIGHTS[Role.PARTNER] == {Right.SUBMIT, Right.PARTNER}
     assert RIGHTS[Role.ADMIN] == set(Right)
 
 

@@ -10,7 +10,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict
 from fablab.base.states import step
 from fablab.claims import calendar
-from fablab.claims.reservations import judging, prices, reads
+from fablab.claims.reservations import judging, paying, prices, reads
 from fablab.claims.reservations.models import RESERVATION_STEPS, Arrival, Reservation, ReservationState
 from fablab.claims.reservations.placing import names_of
 from fablab.notices import tell
@@ -104,15 +104,17 @@ def _complete(uow: UnitOfWork, row: Reservation, state: ReservationState, at: da
     uow.session.flush()
     claim = calendar.claim(uow, row.id)
     calendar.finish(uow, claim, at)
-    kinds = select(Resource.id, Resource.technology).where(Resource.id.in_(row.resource_ids))
-    technologies = [technology for _, technology in uow.session.execute(kinds.order_by(Resource.id))]
-    prices.charge(uow, row, claim, technologies)
+    query = select(Resource).where(Resource.id.in_(row.resource_ids)).order_by(Resource.id)
+    things = list(uow.session.scalars(query).unique())
+    prices.charge(uow, row, claim, [thing.technology for thing in things], things)
 
 
 def _over(uow: UnitOfWork, row: Reservation, action: str, code: str) -> None:
     row.state = step(RESERVATION_STEPS, row.state, action)
     row.ended_at = uow.now
     uow.session.flush()
+    if action == "decline":
+        paying.give_back(uow, row)
     calendar.finish(uow, calendar.claim(uow, row.id), uow.now)
     calendar.freed(uow, row.resource_ids)
     what = names_of(uow, row.resource_ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import make_transient_to_detached
@@ -21,11 +21,11 @@ from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.calendar import Place
 from fablab.claims.models import Claim, ClaimKind
-from fablab.claims.reservations import judging, orders, prices, reads
+from fablab.claims.reservations import judging, orders, paying, prices, reads
 from fablab.claims.reservations.models import LIVE, RESERVATION_STEPS, Reservation, ReservationState
 from fablab.claims.reservations.orders import Order
 from fablab.claims.rules import waivers
-from fablab.money import quotes
+from fablab.money import passes, quotes
 from fablab.notices import tell
 from fablab.people import log, members
 from fablab.people.access import Right, allows, require
@@ -41,6 +41,13 @@ class Thing:
     name: str
     kind: ResourceKind
     technology: Technology | None
+    partner_id: int | None = None
+    setup_min: int = 0
+    clear_min: int = 0
+
+
+def thing(row: Resource) -> Thing:
+    return Thing(row.id, row.name, row.kind, row.technology, row.partner_id, row.setup_min, row.clear_min)
 
 
 def reserve(uow: UnitOfWork, order: Order, *, series_id: str | None = None) -> Reservation:
@@ -96,7 +103,7 @@ def price_of(uow: UnitOfWork, order: Order) -> quotes.Quote:
     things = things_of(uow, order.resource_ids)
     audience, _ = _for_whom(uow, order.project_id, holder)
     technologies = [thing.technology for thing in things]
-    return prices.quote(uow, technologies, audience, order.start_at, order.end_at)
+    return prices.quote(uow, technologies, audience, order.start_at, order.end_at, things=things)
 
 
 def move(
@@ -129,7 +136,9 @@ def move(
     if not _is_less(row, wanted):
         _judge_move(uow, row, holder, replace(wanted, waive=waive, why=orders.line(why, 300)))
     claim = calendar.claim(uow, row.id)
-    rewrite(uow, row, claim, wanted, things, places)
+    terms = judging.terms(uow, row.member_id, before)
+    in_time = not reads.is_own(uow, row) or uow.now <= row.start_at - terms.cancel
+    rewrite(uow, row, claim, wanted, things, places, in_time=in_time)
     calendar.freed(uow, before)
     _say_to_holder(uow, row, "reservation.moved", why)
     return row
@@ -224,8 +233,7 @@ def hand_over(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str 
     if claim.project_id is not None and not _may_use(uow, claim.project_id, receiver.id):
         claim.project_id = claim.project_kind = None
     claim.audience, _ = _for_whom(uow, claim.project_id, receiver)
-    technologies = [thing.technology for thing in things]
-    again = prices.quote(uow, technologies, claim.audience, row.start_at, row.end_at, made_at=row.made_at)
+    again = _quoted_anew(uow, row, claim.audience, things)
     quotes.promise_again(uow, row.id, again)
     uow.session.flush()
     calendar.announce(uow, claim)
@@ -285,7 +293,15 @@ def things_of(uow: UnitOfWork, ids: Sequence[int], *, also: Sequence[int] = ()) 
     """The resources by id, locked together with `also`, which are being left."""
     calendar.lock(uow, {*ids, *also})
     query = (
-        select(Resource.id, Resource.name, Resource.kind, Resource.technology)
+        select(
+            Resource.id,
+            Resource.name,
+            Resource.kind,
+            Resource.technology,
+            Resource.partner_id,
+            Resource.setup_min,
+            Resource.clear_min,
+        )
         .where(Resource.id.in_(ids), Resource.active)
         .order_by(Resource.id)
     )
@@ -299,7 +315,8 @@ def things_of(uow: UnitOfWork, ids: Sequence[int], *, also: Sequence[int] = ()) 
 def places_of(
     things: Sequence[Thing], start_at: datetime, end_at: datetime, alone_from: datetime | None
 ) -> list[Place]:
-    """All of it for everything; a person only until the machine is left alone."""
+    """All of it for everything, and a room's set-up and clearing around it; a person only until the machine is left
+    alone."""
     found = []
     for thing in things:
         until = alone_from if thing.kind is ResourceKind.PERSON and alone_from is not None else end_at
@@ -307,10 +324,10 @@ def places_of(
             found.append(
                 Place(
                     resource_id=thing.id,
-                    start_at=start_at,
+                    start_at=start_at - timedelta(minutes=thing.setup_min),
                     run_start_at=start_at,
                     run_end_at=until,
-                    end_at=until,
+                    end_at=until + timedelta(minutes=thing.clear_min),
                 )
             )
     return found
@@ -367,7 +384,8 @@ def _write(
     calendar.enter(uow, claim, places)
     row = _enter(uow, claim_id, order, holder, left, asks=asks, series_id=series_id)
     technologies = [thing.technology for thing in things]
-    quotes.freeze(uow, claim_id, prices.quote(uow, technologies, audience, order.start_at, order.end_at))
+    quote = prices.quote(uow, technologies, audience, order.start_at, order.end_at, things=things)
+    quotes.freeze(uow, claim_id, quote)
     if holder.id != uow.actor.member_id:
         _record(uow, row, "reservation.made_for", order.why)
     if series_id is None:
@@ -539,7 +557,11 @@ def rewrite(
     wanted: Order,
     things: Sequence[Thing],
     places: Sequence[Place],
+    *,
+    in_time: bool = True,
 ) -> None:
+    """`in_time`: early enough for the half-days of a pass that it leaves behind to come back."""
+    paying.follow(uow, row, wanted.start_at, wanted.end_at, in_time=in_time)
     row.start_at, row.end_at = wanted.start_at, wanted.end_at
     row.resource_ids, row.unattended_from = list(wanted.resource_ids), wanted.unattended_from
     claim.release_at, claim.ready_at = wanted.start_at, wanted.end_at
@@ -548,9 +570,25 @@ def rewrite(
     uow.session.flush()  # who else changes this one at the same time is found out here, before its places are
     calendar.replace_places(uow, claim, places)
     if claim.audience is not None:
-        technologies = [thing.technology for thing in things]
-        again = prices.quote(uow, technologies, claim.audience, row.start_at, row.end_at, made_at=row.made_at)
+        again = _quoted_anew(uow, row, claim.audience, things)
         quotes.promise_again(uow, row.id, again)
+
+
+def _quoted_anew(
+    uow: UnitOfWork, row: Reservation, audience: Audience, things: Sequence[Thing]
+) -> quotes.Quote:
+    technologies = [thing.technology for thing in things]
+    passed = len(passes.uses_of(uow, row.id))
+    return prices.quote(
+        uow,
+        technologies,
+        audience,
+        row.start_at,
+        row.end_at,
+        made_at=row.made_at,
+        things=things,
+        passed=passed,
+    )
 
 
 def _end(uow: UnitOfWork, row: Reservation, why: str) -> None:
@@ -558,6 +596,7 @@ def _end(uow: UnitOfWork, row: Reservation, why: str) -> None:
     row.ended_at = uow.now
     row.why = orders.line(why, 300)
     uow.session.flush()
+    paying.give_back(uow, row)
     calendar.lock(uow, row.resource_ids)
     calendar.finish(uow, calendar.claim(uow, row.id), uow.now)
     calendar.freed(uow, row.resource_ids)

@@ -1,18 +1,20 @@
-"""What a reservation costs: every machine's tariff for the hours that really pass, promised at first and charged last."""
+"""What a reservation costs: every machine's tariff for the hours that really pass, and the stay in every room and at
+every desk, promised at first and charged last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.models import Claim
 from fablab.claims.reservations.models import Reservation
-from fablab.money import quotes
+from fablab.money import passes, quotes, stays
 from fablab.money.quotes import Line, Quote
+from fablab.money.stays import Stayed
 from fablab.people.models import Audience
 from fablab.places import house
-from fablab.places.models import Technology
+from fablab.places.models import ResourceKind, Technology
 
 
 def quote(
@@ -23,18 +25,25 @@ def quote(
     end_at: datetime,
     *,
     made_at: datetime | None = None,
+    things: Collection[Stayed] = (),
+    passed: int = 0,
 ) -> Quote:
     """By the tariffs of the day on which it was made (None: today), so that moving it never changes the grid.
 
     Hours are those that pass between the two instants: a night in which the clocks change is longer or shorter. What
-    has no tariff, such as a room, costs nothing.
+    has no tariff costs nothing. `things`: all that is reserved, for those that are paid by the stay; `passed`: how many
+    half-days a pass has paid, of the desks among them.
     """
     used = [technology for technology in technologies if technology is not None]
-    if not used:
+    paid = [thing for thing in things if not (passed and thing.kind is ResourceKind.DESK)]
+    if not used and not things:
         return Quote(lines=(), total_cents=0)
-    prices = quotes.machine_prices(uow, audience, set(used), house.day_of(uow, made_at or uow.now))
+    day = house.day_of(uow, made_at or uow.now)
+    prices = quotes.machine_prices(uow, audience, set(used), day) if used else {}
     duration_s = (end_at - start_at).total_seconds()
-    lines: list[Line] = []
+    lines = [*stays.lines_of(uow, paid, audience, start_at, end_at, day)]
+    if passed:
+        lines.append(Line(code="stay_pass", quantity=passed, unit_cents=0, amount_cents=0))
     for technology in used:
         usage = quotes.Usage(
             technology=technology, audience=audience, duration_s=duration_s, material_id=None, weight_g=0
@@ -45,14 +54,24 @@ def quote(
 
 
 def charge(
-    uow: UnitOfWork, row: Reservation, claim: Claim, technologies: Iterable[Technology | None]
+    uow: UnitOfWork,
+    row: Reservation,
+    claim: Claim,
+    technologies: Iterable[Technology | None],
+    things: Collection[Stayed] = (),
 ) -> None:
-    """The hours from its start to its end, or to the moment somebody ended it before: never more than was promised."""
+    """The hours from its start to its end, or to the moment somebody ended it before: never more than was promised. A
+    stay is what was reserved: who leaves a desk early has had it."""
     assert row.ended_at is not None
     if claim.audience is None:
         return
     ended_at = max(row.start_at, min(row.ended_at, row.end_at))
-    found = quote(uow, technologies, claim.audience, row.start_at, ended_at, made_at=row.made_at)
+    passed = len(passes.uses_of(uow, row.id))
+    hours = quote(uow, technologies, claim.audience, row.start_at, ended_at, made_at=row.made_at)
+    stay = quote(
+        uow, (), claim.audience, row.start_at, row.end_at, made_at=row.made_at, things=things, passed=passed
+    )
+    found = Quote(lines=stay.lines + hours.lines, total_cents=stay.total_cents + hours.total_cents)
     if found.total_cents == 0:
         return
     quotes.charge(

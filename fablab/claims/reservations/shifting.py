@@ -12,7 +12,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Refused
 from fablab.base.states import step
 from fablab.claims import calendar
-from fablab.claims.reservations import judging, orders, placing, reads
+from fablab.claims.reservations import judging, orders, paying, placing, reads
 from fablab.claims.reservations.models import RESERVATION_STEPS, Reservation, ReservationState
 from fablab.claims.reservations.orders import Order
 from fablab.people import log
@@ -70,6 +70,7 @@ def decline_shift(uow: UnitOfWork, reservation_id: str) -> Reservation:
     row.state = step(RESERVATION_STEPS, row.state, "cancel")
     row.late, row.ended_at = False, uow.now
     uow.session.flush()
+    paying.give_back(uow, row)
     calendar.lock(uow, row.resource_ids)
     calendar.finish(uow, calendar.claim(uow, row.id), uow.now)
     calendar.freed(uow, row.resource_ids)

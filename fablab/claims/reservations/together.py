@@ -23,10 +23,11 @@ from fablab.claims.reservations.placing import Thing
 from fablab.claims.rules.facts import read_ahead
 from fablab.money import quotes
 from fablab.money.quotes import Quote
+from fablab.money.stays import PRICED
 from fablab.notices import tell_many
 from fablab.people.access import Right, allows, require
-from fablab.people.models import Audience, Member
-from fablab.places.models import Resource, Technology
+from fablab.people.models import Member
+from fablab.places.models import Resource
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ def _read(uow: UnitOfWork, cases: Sequence[_Case]) -> _Desk:
     rows: dict[int, Resource] = uow.ahead["rules.resources"]
     return _Desk(
         members={row.id: row for row in uow.ahead["rules.members"]},
-        things={id_: Thing(id_, row.name, row.kind, row.technology) for id_, row in rows.items()},
+        things={id_: placing.thing(row) for id_, row in rows.items()},
         known={(row.made_by_id, row.key): row for row in found},
     )
 
@@ -203,11 +204,16 @@ def _names(case: _Case, desk: _Desk) -> str:
 def _quote(uow: UnitOfWork, desk: _Desk, case: _Case) -> Quote:
     """Many ask for the same kind of thing for as long."""
     order, audience = case.order, desk.members[case.holder_id].audience
-    technologies = tuple(desk.things[id_].technology for id_ in order.resource_ids)
+    things = [desk.things[id_] for id_ in order.resource_ids]
+    technologies = tuple(thing.technology for thing in things)
     length = order.end_at - order.start_at
-    key: tuple[Audience, tuple[Technology | None, ...], object] = (audience, technologies, length)
+    # What a stay costs depends on the day and the thing; an hour of a machine costs the same whenever it is.
+    stay = (order.resource_ids, order.start_at) if any(thing.kind in PRICED for thing in things) else None
+    key: tuple[object, ...] = (audience, technologies, length, stay)
     if key not in desk.quoted:
-        desk.quoted[key] = prices.quote(uow, technologies, audience, order.start_at, order.end_at)
+        desk.quoted[key] = prices.quote(
+            uow, technologies, audience, order.start_at, order.end_at, things=things
+        )
     return desk.quoted[key]
 
 

@@ -16,15 +16,16 @@ class Right(StrEnum):
     OPERATE = "operate"  # machines: tap, pause, clear, stop
     SEE_ALL = "see_all"  # other people's jobs and names
     MANAGE = "manage"  # members, resources, prices
+    PARTNER = "partner"  # the part of the house that an organisation of one's own runs (`people.partners`)
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.MAKER: frozenset({Right.SUBMIT}),
     Role.TEACHER: frozenset({Right.SUBMIT}),
-    Role.PARTNER: frozenset(),
+    Role.PARTNER: frozenset({Right.SUBMIT, Right.PARTNER}),
     Role.MEDIATOR: frozenset({Right.SUBMIT, Right.OPERATE, Right.SEE_ALL}),
     Role.STAFF: frozenset({Right.SUBMIT, Right.OPERATE, Right.SEE_ALL}),
-    Role.ADMIN: frozenset({Right.SUBMIT, Right.OPERATE, Right.SEE_ALL, Right.MANAGE}),
+    Role.ADMIN: frozenset({Right.SUBMIT, Right.OPERATE, Right.SEE_ALL, Right.MANAGE, Right.PARTNER}),
 }
 
 
@@ -42,6 +43,7 @@ _SCOPE_OF: dict[Right, Scope] = {
     Right.OPERATE: Scope.OPERATE,
     Right.SEE_ALL: Scope.READ,
     Right.MANAGE: Scope.MANAGE,
+    Right.PARTNER: Scope.MANAGE,
 }
 
 
