@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fablab.base.errors import Invalid
 from fablab.claims.workshops.words import Level, Payer, Theme, Unit, WorkshopKind
@@ -89,7 +89,7 @@ class Said:
     duration_min: int
     least_people: int = 1
     kind: WorkshopKind = WorkshopKind.WORKSHOP
-    take_home: Text = NO_TEXT
+    take_home: Text = field(default_factory=lambda: NO_TEXT)
     steps: tuple[Text, ...] = ()
     materials: tuple[Text, ...] = ()
     setup_min: int = 0
