@@ -37,9 +37,10 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """`code` is "machine_time", "material" or a stay's ("stay_hour", "stay_half_day", "stay_day", and "stay_pass" for
-    half-days that a pass has paid); `quantity` is in hours, grams or those; `unit_cents` per hour, kilogram or one of
-    them. `resource_id`: of what it was paid for, where that is known."""
+    """`code` is "machine_time", "material", "reserved_time" (hours that a reservation pays for and that cost nothing
+    here) or a stay's ("stay_hour", "stay_half_day", "stay_day", and "stay_pass" for half-days that a pass has paid);
+    `quantity` is in hours, grams or those; `unit_cents` per hour, kilogram or one of them. `resource_id`: of what it
+    was paid for, where that is known."""
 
     code: str
     quantity: float
@@ -211,3 +212,22 @@ def share(quote: Quote, fraction: float) -> Quote:
         for line in quote.lines
     )
     return replace(quote, lines=lines, total_cents=sum(line.amount_cents for line in lines))
+
+
+def reserved(quote: Quote, fraction: float) -> Quote:
+    """The price of a run of which a reservation pays this part of the machine's time, in 0..1: those hours stand on a line
+    of their own that costs nothing, and the material is the run's."""
+    if fraction <= 0:
+        return quote
+    lines: list[Line] = []
+    for line in quote.lines:
+        if line.code != "machine_time":
+            lines.append(line)
+            continue
+        if fraction < 1:
+            left = 1 - fraction
+            lines.append(
+                replace(line, quantity=line.quantity * left, amount_cents=cents(line.amount_cents * left))
+            )
+        lines.append(replace(line, code="reserved_time", quantity=line.quantity * fraction, amount_cents=0))
+    return replace(quote, lines=tuple(lines), total_cents=sum(line.amount_cents for line in lines))

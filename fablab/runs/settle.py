@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from fablab.base.database import UnitOfWork
+from fablab.base.intervals import Interval
 from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import JobState
+from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.money import quotes
 from fablab.notices import tell
 from fablab.places.models import Spool
@@ -62,7 +66,8 @@ def _take_from_spool(uow: UnitOfWork, run: Run) -> None:
 
 def _charge(uow: UnitOfWork, run: Run) -> None:
     """A part that came out costs what was promised; a run its owner stopped costs its share; one that staff stopped,
-    that failed or was interrupted costs nothing: the machine's bad luck is the lab's."""
+    that failed or was interrupted costs nothing: the machine's bad luck is the lab's. Hours within the owner's own
+    reservation are paid for by it."""
     promised = quotes.quote_of(uow, run.claim_id)
     if promised is None or run.claim.audience is None:
         return
@@ -74,13 +79,33 @@ def _charge(uow: UnitOfWork, run: Run) -> None:
         return
     quotes.charge(
         uow,
-        owed,
+        quotes.reserved(owed, _reserved(uow, run)),
         claim_id=run.claim_id,
         run_id=run.id,
         member_id=run.claim.member_id,
         project_id=run.claim.project_id,
         audience=run.claim.audience,
     )
+
+
+def _reserved(uow: UnitOfWork, run: Run) -> float:
+    """The part of a run, 0..1, that took place in reservations of its owner's on this machine, used or being used."""
+    begun, ended = run.started_at or run.prepared_at, run.ended_at or uow.now
+    if ended <= begun:
+        return 0.0
+    query = select(Reservation).where(
+        Reservation.member_id == run.claim.member_id,
+        Reservation.state.in_((ReservationState.IN_USE, ReservationState.COMPLETED)),
+        Reservation.start_at < ended,
+        Reservation.end_at > begun,
+    )
+    spans = [
+        Interval(max(begun, row.start_at), min(ended, row.ended_at or row.end_at, row.end_at))
+        for row in uow.session.scalars(query)
+        if run.resource_id in row.resource_ids and (row.ended_at or row.end_at) > begun
+    ]
+    paid_s = sum((span.end - span.start).total_seconds() for span in spans)
+    return min(1.0, paid_s / (ended - begun).total_seconds())
 
 
 def _fraction(run: Run) -> float:

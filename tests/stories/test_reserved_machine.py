@@ -19,6 +19,7 @@ from fablab.claims.reservations import Order, Reservation, ReservationState
 from fablab.claims.reservations.reads import get
 from fablab.claims.rules.models import Overrun, ReservationPolicy
 from fablab.device import DeviceState, LinkState, Outcome
+from fablab.money import quotes
 from fablab.notices import latest
 from fablab.places.models import Machine, MachineGate, Technology
 from fablab.reports import timing
@@ -217,6 +218,39 @@ async def test_a_holder_starts_their_own_job_and_has_the_machine_back_after_it(l
         await floor.until(run, RunState.SUCCEEDED)
     assert held_now(lab, lab.resources["mk3"]) == {(ClaimKind.RESERVATION, mine)}
     assert counted(lab, OVERLAPS) == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "lines"),
+    [
+        (3 * HOUR, {("reserved_time", 1.0, 0), ("material", 4.5, 18)}),
+        (HALF, {("machine_time", 0.5, 50), ("reserved_time", 0.5, 0), ("material", 4.5, 18)}),
+    ],
+    ids=["all of it", "its first half"],
+)
+async def test_hours_in_the_owners_own_reservation_are_paid_once(
+    lab: Lab, length: timedelta, lines: set[tuple[str, float, int]]
+) -> None:
+    job = job_of(lab, lab.maker, 3600)
+    with lab.database.begin() as uow:
+        calendar.release(uow, calendar.claim(uow, job), "replan")
+    mine = reserved(lab, lab.maker, lab.clock.now(), length)
+    async with Floor(lab) as floor:
+        run = await begun(floor, job, lab.staff)
+        with lab.database.begin(lab.maker) as uow:
+            if reservations.may_see(uow, mine).state is not ReservationState.IN_USE:
+                reservations.check_in(uow, mine, reservations.Arrival.PAGE)
+        lab.clock.advance(HOUR)
+        floor.link.say(DeviceState.IDLE, run.id, Outcome.DONE)
+        await floor.until(run, RunState.SUCCEEDED)
+    lab.clock.advance(3 * HOUR)
+    lab.database.write(reservations.complete_ended)
+    with lab.database.read() as uow:
+        of_job, of_reservation = quotes.charge_of(uow, job), quotes.charge_of(uow, mine)
+    assert of_job is not None
+    assert of_reservation is not None
+    assert {(each.code, each.quantity, each.amount_cents) for each in of_job.lines} == lines
+    assert of_reservation.total_cents == 100 * length / HOUR
 
 
 async def test_nobody_else_starts_there_but_staff(lab: Lab) -> None:

@@ -197,7 +197,7 @@ def price(words: Words, quote: Quote | None, *, charged_at: datetime | None = No
 
 
 def _sum(words: Words, line: Line) -> str:
-    if line.code == "machine_time":
+    if line.code in ("machine_time", "reserved_time"):
         return f"{words.duration(line.quantity * 3600)} × {words.money(line.unit_cents)}/h"
     return f"{words.grams(line.quantity)} × {words.money(line.unit_cents)}/kg"
 

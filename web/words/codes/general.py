@@ -504,7 +504,11 @@ WORDS: dict[str, dict[str, str]] = {
         "not_confirmed": _("Stop NOT confirmed: cut the power."),
     },
     "priority": {"-1": _("Can wait"), "0": _("Normal"), "1": _("Urgent")},
-    "charge_line": {"machine_time": _("Machine time"), "material": _("Material")},
+    "charge_line": {
+        "machine_time": _("Machine time"),
+        "reserved_time": _("Machine time, paid with the reservation"),
+        "material": _("Material"),
+    },
     "run_detail": {
         "too_late": _("Nobody started it in time."),
         "stopped": _("The machine was stopped before it began."),
