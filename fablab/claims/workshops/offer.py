@@ -114,9 +114,9 @@ def checked(said: Said) -> dict[str, object]:
         raise Invalid("workshop.people", field="most_people", most=MOST_PEOPLE)
     if not 5 <= said.duration_min <= MOST_MINUTES:
         raise Invalid("workshop.minutes", field="duration_min", most=MOST_MINUTES)
-    for field, minutes in (("setup_min", said.setup_min), ("clear_min", said.clear_min)):
+    for name, minutes in (("setup_min", said.setup_min), ("clear_min", said.clear_min)):
         if not 0 <= minutes <= MOST_MINUTES:
-            raise Invalid("workshop.minutes", field=field, most=MOST_MINUTES)
+            raise Invalid("workshop.minutes", field=name, most=MOST_MINUTES)
     _check_rotation(said)
     _check_prices(said.prices)
     return {
