@@ -6,7 +6,6 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, NotFound, Refusal, Refused
 from fablab.claims import calendar, rules
 from fablab.claims.models import Claim
-from fablab.claims.reservations.models import Reservation
 from fablab.notices import tell
 from fablab.people.access import Right, require
 from fablab.places import house, setup
@@ -70,7 +69,7 @@ def begin_or_drop(uow: UnitOfWork, run_id: str) -> tuple[Run, Live] | None:
 
 
 def against_start(
-    uow: UnitOfWork, resource_id: int, claim: Claim, member_id: int | None, host: Reservation | None
+    uow: UnitOfWork, resource_id: int, claim: Claim, member_id: int | None, host: lodging.Host | None
 ) -> list[Refusal]:
     """Everything that stands against starting this job here and now, by this member's hands (None: the lab's own)."""
     found = (
@@ -80,11 +79,11 @@ def against_start(
     return [*found, *([into] if into is not None else [])]
 
 
-def _to_start(uow: UnitOfWork, resource_id: int, claim_id: str | None, host: Reservation | None) -> Claim:
+def _to_start(uow: UnitOfWork, resource_id: int, claim_id: str | None, host: lodging.Host | None) -> Claim:
     if claim_id is not None:
         return calendar.claim(uow, claim_id)
     if host is not None:
-        waiting = lodging.waiting_for(uow, {host.member_id}).get(host.member_id, ())
+        waiting = lodging.to_start(uow, host)
         mine = [claim for _job, claim in waiting if any(resource_id in need.eligible for need in claim.needs)]
         if not mine:
             raise Conflict("machine.nothing_planned")

@@ -16,7 +16,6 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal
 from fablab.claims.jobs.models import Job
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind
-from fablab.claims.reservations.models import Reservation
 from fablab.people.models import Member
 from fablab.reports.floor import MachineNow
 from fablab.runs import lodging
@@ -63,7 +62,7 @@ def prospects(uow: UnitOfWork, rows: Sequence[MachineNow]) -> dict[int, Prospect
     holders = _holders(uow, ids, hosts, ahead)
     planned = _planned(uow, ids)
     late = overruns.clashes_of(uow, ids)
-    waiting = lodging.waiting_for(uow, {hosts[each].member_id for each in ids if each in hosts})
+    waiting = _waiting(uow, {host.id: host for host in (hosts[each] for each in ids if each in hosts)})
     found: dict[int, Prospect] = {}
     for row in rows:
         each = row.resource.id
@@ -80,13 +79,21 @@ def prospects(uow: UnitOfWork, rows: Sequence[MachineNow]) -> dict[int, Prospect
     return found
 
 
+def _waiting(uow: UnitOfWork, hosts: Mapping[str, lodging.Host]) -> dict[str, Sequence[tuple[Job, Claim]]]:
+    """By host, what may be started in it: two queries for all of them."""
+    own = {host.id: host.reservation.member_id for host in hosts.values() if host.reservation is not None}
+    theirs = lodging.waiting_for(uow, set(own.values()))
+    made: dict[str, Sequence[tuple[Job, Claim]]] = dict(lodging.pieces_for(uow, hosts.keys() - own.keys()))
+    return made | {host_id: theirs.get(member_id, ()) for host_id, member_id in own.items()}
+
+
 def _to_start(
-    row: MachineNow, host: Reservation | None, waiting: Mapping[int, Sequence[tuple[Job, Claim]]]
+    row: MachineNow, host: lodging.Host | None, waiting: Mapping[str, Sequence[tuple[Job, Claim]]]
 ) -> tuple[Job | None, Claim | None]:
     if host is None:
         claim = row.next_up.claim if row.next_up is not None and row.next_job is not None else None
         return row.next_job, claim
-    for job, claim in waiting.get(host.member_id, ()):
+    for job, claim in waiting.get(host.id, ()):
         if any(row.resource.id in need.eligible for need in claim.needs):
             return job, claim
     return None, None
@@ -95,15 +102,17 @@ def _to_start(
 def _reserved(
     uow: UnitOfWork,
     resource_id: int,
-    host: Reservation | None,
+    host: lodging.Host | None,
     ahead: Sequence[Fixed],
     holders: Mapping[int, str],
 ) -> Reserved | None:
-    if host is not None:
+    if host is not None and host.reservation is None:
+        return None  # a session is the staff's own: what is to be made in it stands there ready to be started
+    if host is not None and host.reservation is not None:
         return Reserved(
             reservation_id=host.id,
-            member_id=host.member_id,
-            holder=holders.get(host.member_id, ""),
+            member_id=host.reservation.member_id,
+            holder=holders.get(host.reservation.member_id, ""),
             start_at=host.start_at,
             end_at=host.end_at,
             is_now=True,
@@ -127,7 +136,7 @@ def _against(
     uow: UnitOfWork,
     row: MachineNow,
     claim: Claim | None,
-    host: Reservation | None,
+    host: lodging.Host | None,
     ahead: Sequence[Fixed],
 ) -> Refusal | None:
     if claim is None or row.run is not None:
@@ -178,10 +187,10 @@ def _planned(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[tuple[dateti
 def _holders(
     uow: UnitOfWork,
     ids: Sequence[int],
-    hosts: Mapping[int, Reservation],
+    hosts: Mapping[int, lodging.Host],
     ahead: Mapping[int, Sequence[Fixed]],
 ) -> dict[int, str]:
-    members = {hosts[each].member_id for each in ids if each in hosts}
+    members = {member for each in ids if each in hosts and (member := hosts[each].member_id) is not None}
     members |= {fixed.member_id for each in ids for fixed in ahead.get(each, ()) if fixed.member_id}
     query = select(Member.id, Member.name).where(Member.id.in_(members))
     found: dict[int, str] = {}

@@ -19,6 +19,7 @@ import fablab.claims.reservations.models
 import fablab.claims.rules.models
 import fablab.claims.trainings.models
 import fablab.claims.waiting.models
+import fablab.claims.workshops.day_models
 import fablab.claims.workshops.models
 import fablab.money.models
 import fablab.money.passes

@@ -18,7 +18,6 @@ from fablab.claims import calendar
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
-from fablab.claims.reservations.models import Reservation
 from fablab.device import DeviceState, Status
 from fablab.people.access import Right, require
 from fablab.places import house
@@ -42,10 +41,10 @@ def prepare(
     *,
     bed_clear: bool,
     spool_id: int | None = None,
-    host: Reservation | None = None,
+    host: lodging.Host | None = None,
 ) -> Run:
     """The operator's tap: the bed is clear, the material is in. Nothing is sent yet. `host`: the reservation that it
-    takes place in, whose holder is their own operator.
+    takes place in, whose holder is their own operator, or the session.
 
     Raises `Invalid` without the confirmation, `Refused` with every reason why this cannot start here.
     """
@@ -73,6 +72,8 @@ def prepare(
         prepared_at=uow.now,
         deadline_at=uow.now + PREPARE_LIFE,
         state_at=uow.now,
+        host_id=host.id if host is not None else None,
+        host_until=host.end_at if host is not None else None,
     )
     uow.session.add(run)
     allocation.run_id = run.id
@@ -220,7 +221,7 @@ def withdraw(uow: UnitOfWork, run_id: str, detail: str) -> None:
         if allocation.run_id == run.id:
             allocation.run_id = None
             allocation.state = AllocationState.TENTATIVE  # or the plan could never move it again
-    lodging.give_up_place(uow, run.claim, run.resource_id)
+    lodging.give_up_place(uow, run)
     announce(uow, run)
 
 

@@ -58,7 +58,8 @@ class Run(Base):
 
     `unseen_since` is when the machine was last lost from sight; `elapsed_s` and `fraction` are the last seen.
     `paused_s`: how long it stood still in pauses that are over. `cleared_at`: when somebody had taken off what it left
-    on the bed: a good part is ready then.
+    on the bed: a good part is ready then. `host_id`: the claim (a reservation's, a session's) that lent it the machine,
+    and has it back until `host_until` when the run is over.
     """
 
     __tablename__ = "runs"
@@ -85,6 +86,8 @@ class Run(Base):
     detail: Mapped[str] = mapped_column(String(300), default="")
     cancel_asked_at: Mapped[datetime | None]
     cancel_asked_by_id: Mapped[int | None]  # a member; no reference, so that a member can be erased later
+    host_id: Mapped[str | None] = mapped_column(String(16), index=True)  # a claim; no reference, as above
+    host_until: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
     claim: Mapped[Claim] = relationship(lazy="joined")

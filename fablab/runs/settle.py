@@ -52,7 +52,7 @@ def _free_the_rest(uow: UnitOfWork, run: Run) -> None:
     for allocation in run.claim.allocations:
         if allocation.run_id == run.id:
             calendar.trim(uow, allocation, run_end_at=uow.now, end_at=uow.now)
-    lodging.move_out(uow, run.resource_id)
+    lodging.move_out(uow, run)
 
 
 def _take_from_spool(uow: UnitOfWork, run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.claims import calendar
@@ -51,7 +51,13 @@ def tell_if_moved(uow: UnitOfWork, claim: Claim) -> bool:
 
 
 def waiting_jobs(uow: UnitOfWork) -> list[Claim]:
-    query = select(Claim).where(Claim.state == ClaimState.OPEN, Claim.kind == ClaimKind.JOB)
+    """Not those that somebody keeps for later, as a session does with what is to be made in it: they are planned from
+    their `release_at` on, or once somebody was promised when."""
+    query = select(Claim).where(
+        Claim.state == ClaimState.OPEN,
+        Claim.kind == ClaimKind.JOB,
+        or_(Claim.release_at <= uow.now, Claim.told_ready_at.is_not(None)),
+    )
     return [claim for claim in uow.session.scalars(query).unique() if claim.needs]
 
 
