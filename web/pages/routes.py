@@ -36,6 +36,7 @@ from web.pages import (
     security,
     shares,
     signup,
+    site,
     trainings,
     waiting,
 )
@@ -45,6 +46,7 @@ __all__ = ["render_error", "route_handlers"]
 
 route_handlers = [
     *login.ROUTES,
+    *site.ROUTES,
     *elsewhere.ROUTES,
     *security.ROUTES,
     *drafts.ROUTES,

@@ -6,17 +6,34 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TypeVar
 
-from web.words.codes import certifications, general, kiosk, notices, people, reservations, signing, starts
+from web.words.codes import (
+    certifications,
+    day,
+    general,
+    kiosk,
+    notices,
+    people,
+    public,
+    reservations,
+    schools,
+    signing,
+    site,
+    starts,
+)
 
 T = TypeVar("T")
 ROOMS: tuple[ModuleType, ...] = (
     general,
     people,
+    public,
     signing,
     certifications,
+    day,
     reservations,
     kiosk,
     notices,
+    schools,
+    site,
     starts,
 )
 
