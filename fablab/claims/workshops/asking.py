@@ -83,8 +83,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """`warnings`: what is not as it should be, and does not stand in the way. `secret`: of the link that confirms the
-    address, for the tests and the letter alone; None where nothing has to be confirmed."""
+    """`warnings`: what is not as it should be, and does not stand in the way."""
 
     session: Session
     warnings: tuple[Refusal, ...]
@@ -96,7 +95,7 @@ def ask(uow: UnitOfWork, said: Request) -> Asked:
     By the staff, for a school on the telephone, nothing has to be confirmed, and there need be no address.
     Raises `Invalid` with its field; `NotFound` workshop.unknown; `TooMany` request.too_many.
     """
-    is_staff = allows(uow.actor, Right.OPERATE)
+    is_staff = _is_staff(uow)
     workshop = _workshop(uow, said.workshop, is_staff)
     session = Session(workshop_id=workshop.id, state=SessionState.REQUESTED, **_checked(uow, said, workshop))
     is_known = is_staff or _is_own_address(uow, session.contact_email)
@@ -178,6 +177,11 @@ def forget_unconfirmed(uow: UnitOfWork) -> int:
     return len(ids)
 
 
+def _is_staff(uow: UnitOfWork) -> bool:
+    """Somebody of them by name: whoever is not signed in asks in the lab's own name, and is a visitor."""
+    return uow.actor.member_id is not None and allows(uow.actor, Right.OPERATE)
+
+
 def _workshop(uow: UnitOfWork, slug: str, is_staff: bool) -> Workshop:
     row = uow.session.scalar(select(Workshop).where(Workshop.slug == slug[:80], Workshop.active))
     if row is None or not (row.public or is_staff):
@@ -187,7 +191,7 @@ def _workshop(uow: UnitOfWork, slug: str, is_staff: bool) -> Workshop:
 
 def _checked(uow: UnitOfWork, said: Request, workshop: Workshop) -> dict[str, object]:
     """The columns of the session, but for what is known of it without asking."""
-    is_staff = allows(uow.actor, Right.OPERATE)
+    is_staff = _is_staff(uow)
     uai, siret = _number(said.number)
     postcode, city = _place(said.place)
     if said.audience.value not in workshop.audiences:
@@ -338,7 +342,7 @@ def _organisation(uow: UnitOfWork, session: Session) -> int | None:
     is_theirs = any(
         seat.organisation_id == row.id for seat in organisations.seats_of(uow, uow.actor.member_id)
     )
-    return row.id if is_theirs or allows(uow.actor, Right.OPERATE) else None
+    return row.id if is_theirs or _is_staff(uow) else None
 
 
 def _claim(uow: UnitOfWork, workshop: Workshop, session: Session) -> Claim:
