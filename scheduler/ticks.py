@@ -14,9 +14,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from fablab.base.database import Database
 from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
-from fablab.claims import reservations
+from fablab.claims import hires, reservations
 from fablab.claims.jobs import use as jobs
 from fablab.claims.rules import passport
+from fablab.claims.workshops import came, due
 from fablab.notices import hooks, outbox
 from scheduler import waiting
 
@@ -104,7 +105,9 @@ class Ticks:
         try:
             missed = self._database.write(reservations.release_missed)
             self._database.write(reservations.complete_ended)
+            self._database.write(hires.tend)
             self._database.write(waiting.sweep)
+            self._database.write(due.tend)
         except LabError as error:  # the plan goes on with the calendar as it is
             log.warning("reservations could not be brought up to now: %s", error)
         else:
@@ -135,5 +138,8 @@ class Ticks:
         reminded = self._database.write(passport.remind)
         if reminded:
             log.info("%d certifications come to their end, and their holders were told", reminded)
+        forgotten = self._database.write(came.forget)
+        if forgotten:
+            log.info("%d registrations are numbers from now on: nobody is named in them", forgotten)
         self._database.write(outbox.sweep)
         self._database.write(hooks.sweep)

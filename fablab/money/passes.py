@@ -298,7 +298,7 @@ def used(uow: UnitOfWork, pass_ids: Collection[int]) -> dict[int, int]:
         .where(PassUse.pass_id.in_(pass_ids), PassUse.returned_at.is_(None))
         .group_by(PassUse.pass_id)
     )
-    return dict(uow.session.execute(query).tuples().all())
+    return {pass_id: count for pass_id, count in uow.session.execute(query)}  # noqa: C416 - a Row is no tuple to mypy
 
 
 # --- using it

@@ -126,6 +126,11 @@ def promise_again(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
     freeze(uow, claim_id, quote)
 
 
+def take_back(uow: UnitOfWork, claim_id: str) -> None:
+    """Nothing is asked for this claim by itself: it is paid with something else."""
+    uow.session.execute(delete(QuoteRow).where(QuoteRow.claim_id == claim_id))
+
+
 def freeze(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
     """The promised price of a claim, once and for all."""
     uow.session.add(QuoteRow(**_frozen(uow, claim_id, quote)))

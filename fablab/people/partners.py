@@ -16,7 +16,7 @@ from fablab.base.database import Base, UnitOfWork
 from fablab.base.errors import Conflict, Forbidden, NotFound
 from fablab.people import log, organisations
 from fablab.people.access import Right, allows, require
-from fablab.people.models import Organisation, OrganisationMember, Seat
+from fablab.people.models import Member, MemberState, Organisation, OrganisationMember, Role, Seat
 from fablab.places import house
 from fablab.places.models import Resource
 
@@ -104,6 +104,17 @@ def _seats(uow: UnitOfWork) -> frozenset[int]:
         .where(OrganisationMember.member_id == uow.actor.member_id, OrganisationMember.seat == Seat.MANAGER)
     )
     return frozenset(uow.session.scalars(query))
+
+
+def answering(uow: UnitOfWork, partner_id: int | None) -> list[int]:
+    """The members who answer for a part of the house: those who speak for the partner; of the house itself, its staff."""
+    query = select(Member.id).where(Member.state == MemberState.ACTIVE).order_by(Member.id)
+    if partner_id is None:
+        return list(uow.session.scalars(query.where(Member.role.in_((Role.STAFF, Role.ADMIN)))))
+    seat = select(OrganisationMember.member_id).where(
+        OrganisationMember.organisation_id == partner_id, OrganisationMember.seat == Seat.MANAGER
+    )
+    return list(uow.session.scalars(query.where(Member.id.in_(seat))))
 
 
 def seen(uow: UnitOfWork) -> list[Partner]:

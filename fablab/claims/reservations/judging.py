@@ -11,7 +11,7 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, NotFound, Refusal
 from fablab.claims.rules import Act, Asked, Policy, check, waive
-from fablab.claims.rules.facts import context
+from fablab.claims.rules.facts import NOBODY, context, visitor_context
 from fablab.claims.rules.policies import resolve
 from fablab.claims.rules.policies import rows as policy_rows
 from fablab.people.models import Audience, Member
@@ -68,6 +68,25 @@ def judge(
     if start_stays:
         found = tuple(each for each in found if each.code not in _OF_THE_START)
     return Judged(refusals=found, terms=_strictest(where.policy for where in known.where))
+
+
+def judge_visitor(
+    uow: UnitOfWork,
+    audience: Audience,
+    resource_ids: Collection[int],
+    start_at: datetime,
+    end_at: datetime,
+) -> tuple[Refusal, ...]:
+    """The same rules and policies for somebody without an account, who says what audience they belong to. That staff
+    are to approve is no question: they always are."""
+    asked = Asked(
+        act=Act.RESERVE,
+        member_id=NOBODY,
+        resource_ids=tuple(resource_ids),
+        start_at=start_at,
+        end_at=end_at,
+    )
+    return check(asked, visitor_context(uow, asked, audience))
 
 
 def terms(uow: UnitOfWork, member_id: int, resource_ids: Collection[int]) -> Terms:

@@ -233,7 +233,7 @@ def hand_over(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str 
     if claim.project_id is not None and not _may_use(uow, claim.project_id, receiver.id):
         claim.project_id = claim.project_kind = None
     claim.audience, _ = _for_whom(uow, claim.project_id, receiver)
-    again = _quoted_anew(uow, row, claim.audience, things)
+    again = quoted_anew(uow, row, claim.audience, things)
     quotes.promise_again(uow, row.id, again)
     uow.session.flush()
     calendar.announce(uow, claim)
@@ -570,11 +570,11 @@ def rewrite(
     uow.session.flush()  # who else changes this one at the same time is found out here, before its places are
     calendar.replace_places(uow, claim, places)
     if claim.audience is not None:
-        again = _quoted_anew(uow, row, claim.audience, things)
+        again = quoted_anew(uow, row, claim.audience, things)
         quotes.promise_again(uow, row.id, again)
 
 
-def _quoted_anew(
+def quoted_anew(
     uow: UnitOfWork, row: Reservation, audience: Audience, things: Sequence[Thing]
 ) -> quotes.Quote:
     technologies = [thing.technology for thing in things]

@@ -36,10 +36,11 @@ from fablab.people.ages import age_on
 from fablab.people.certifications import reading, texts
 from fablab.people.certifications.models import SupervisedUse
 from fablab.people.certifications.standing import Grant, Standing, Terms, standing
-from fablab.people.models import Consent, ConsentKind, Member
+from fablab.people.models import Audience, Consent, ConsentKind, Member
 from fablab.places.models import MachineGate, Resource, Technology
 
 _WEEK = timedelta(days=8)
+NOBODY = 0  # no member has this id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,23 @@ def context(uow: UnitOfWork, asked: Asked) -> Context:
         closures=lore.shut(asked.start_at, asked.end_at),
         booked=_booked(uow, asked, held),
         waived=_waived(uow, asked),
+    )
+
+
+def visitor_context(uow: UnitOfWork, asked: Asked, audience: Audience) -> Context:
+    """The same for somebody who is no member (`asked.member_id` is `NOBODY`): of age, without a subscription, without a
+    certification, with the policies of their audience."""
+    if asked.end_at <= asked.start_at:
+        raise Invalid("span.wrong", field="end_at")
+    lore = known(uow)
+    resources = _resources(uow, asked)
+    held = {row.id: policies.policy_for(uow, row, audience, known=lore.policies) for row in resources}
+    return Context(
+        now=uow.now,
+        zone=lore.zone,
+        who=Who(),
+        where=_where(uow, asked, resources, lore, held),
+        closures=lore.shut(asked.start_at, asked.end_at),
     )
 
 
