@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from fablab.base.database import Database
 from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
-from fablab.claims import hires, reservations
+from fablab.claims import hires, reservations, workshops
 from fablab.claims.jobs import use as jobs
 from fablab.claims.rules import passport
 from fablab.claims.workshops import came, due
@@ -107,6 +107,8 @@ class Ticks:
             self._database.write(reservations.complete_ended)
             self._database.write(hires.tend)
             self._database.write(waiting.sweep)
+            self._database.write(workshops.lapse_due)
+            self._database.write(workshops.remind_due)
             self._database.write(due.tend)
         except LabError as error:  # the plan goes on with the calendar as it is
             log.warning("reservations could not be brought up to now: %s", error)
@@ -141,5 +143,8 @@ class Ticks:
         forgotten = self._database.write(came.forget)
         if forgotten:
             log.info("%d registrations are numbers from now on: nobody is named in them", forgotten)
+        unconfirmed = self._database.write(workshops.forget_unconfirmed)
+        if unconfirmed:
+            log.info("%d requests were forgotten: nobody confirmed their address", unconfirmed)
         self._database.write(outbox.sweep)
         self._database.write(hooks.sweep)
