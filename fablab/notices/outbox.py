@@ -161,6 +161,19 @@ def sweep(uow: UnitOfWork) -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE's result counts its rows
 
 
+def forget_address(uow: UnitOfWork, address: str, start: str, *, before: datetime) -> None:
+    """Letters of before then to somebody who is no member, whose code begins so: who was written to is forgotten."""
+    uow.session.execute(
+        delete(Letter).where(
+            Letter.address == address,
+            Letter.member_id.is_(None),
+            Letter.code.startswith(start, autoescape=True),
+            Letter.made_at < before,
+            Letter.state != LetterState.SENDING,
+        )
+    )
+
+
 def forget_secrets(letter: Letter) -> None:
     if any(name in letter.facts for name in SECRET_FACTS):
         letter.facts = {name: value for name, value in letter.facts.items() if name not in SECRET_FACTS}
