@@ -60,12 +60,24 @@ class Intake:
         require(actor, Right.SUBMIT)
         name = clean_name(file_name)
         check_extension(name)
+        sha256 = self.look_at(actor, chunks, progress=progress, cancelled=cancelled)
+        return self.database.write(lambda uow: self._draft(uow, sha256, name), actor)
+
+    def look_at(
+        self,
+        actor: Actor,
+        chunks: Iterable[bytes],
+        *,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> str:
+        """The SHA-256 of a program that is kept and known from now on; nobody wants it made yet."""
         kept = self.store.keep(chunks, limit_bytes=self.limit_bytes)
         with self.database.read(actor) as uow:
             known = uow.session.get(Program, kept.sha256) is not None
         if not known:
             self._look(actor, kept.sha256, kept.size_bytes, progress, cancelled)
-        return self.database.write(lambda uow: self._draft(uow, kept.sha256, name), actor)
+        return kept.sha256
 
     def _draft(self, uow: UnitOfWork, sha256: str, name: str) -> Job:
         program = uow.session.get(Program, sha256)

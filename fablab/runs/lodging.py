@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import Forbidden, Refusal
+from fablab.base.errors import Conflict, Forbidden, Refusal
 from fablab.claims import calendar, lending, reservations
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim, ClaimState
@@ -19,7 +19,7 @@ from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.claims.workshops.day_models import Piece
 from fablab.claims.workshops.models import Session
 from fablab.claims.workshops.words import SessionState
-from fablab.people.access import RIGHTS, Right, allows
+from fablab.people.access import RIGHTS, Right, allows, require
 from fablab.people.models import Member
 from fablab.runs.models import LIVE, Run
 
@@ -190,3 +190,33 @@ def give_up_place(uow: UnitOfWork, run: Run) -> None:
     if claim.state is ClaimState.HELD and any(place.start_at <= uow.now for place in here):
         calendar.release(uow, claim, "replan")
     move_out(uow, run)
+
+
+def release_early(uow: UnitOfWork, session_id: str, resource_id: int) -> None:
+    """The session no longer needs this machine: from now on it is anybody's, after the run that is on it, if one is.
+
+    By the staff. Raises `Conflict` session.not_held.
+    """
+    require(uow.actor, Right.OPERATE)
+    claim = calendar.claim(uow, session_id)
+    run = uow.session.scalar(
+        select(Run).where(Run.host_id == session_id, Run.resource_id == resource_id, Run.state.in_(LIVE))
+    )
+    held = [
+        place
+        for place in calendar.current(claim)
+        if place.resource_id == resource_id and place.end_at > uow.now
+    ]
+    if not held and run is None:
+        raise Conflict("session.not_held", resource=resource_id)
+    if run is not None:
+        run.host_until = uow.now
+    for place in held:
+        if place.start_at >= uow.now:
+            uow.session.delete(place)
+        else:
+            calendar.trim(uow, place, run_end_at=min(place.run_end_at, uow.now), end_at=uow.now)
+    uow.session.flush()
+    uow.session.expire(claim, ["allocations"])
+    calendar.announce(uow, claim)
+    calendar.freed(uow, [resource_id])

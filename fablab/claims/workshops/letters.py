@@ -38,6 +38,7 @@ class SchoolLetter(StrEnum):
     GIVEN_BACK = "session.given_back"
     MESSAGE = "session.message"
     DELIVERED = "session.delivered"
+    CAUGHT_UP = "session.caught_up"  # what was not done in the session, and when it will be
 
 
 #: Those that bring an entry for the reader's calendar, or take it out again.
