@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, floor
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact, Invalid, Refusal, Refused
@@ -106,7 +106,8 @@ def on(
     *,
     without: str | None = None,
 ) -> list[Held]:
-    """What holds these resources in [start, end), by resource and start: one query, and no entities."""
+    """What holds these resources in [start, end), by resource and start: one query, and no entities; a second where
+    planned jobs are among it that might move."""
     query = (
         select(
             Allocation.resource_id,
@@ -128,22 +129,38 @@ def on(
         )
         .order_by(Allocation.resource_id, Allocation.start_at)
     )
+    rows = [row for row in uow.session.execute(query) if row.claim_id != without]
+    planned = {
+        row.claim_id for row in rows if row.kind is ClaimKind.JOB and row.claim_state is ClaimState.HELD
+    }
+    movable = planned - _stuck(uow, planned)
     return [
         Held(
             resource_id=row.resource_id,
             start_at=row.start_at,
             end_at=row.end_at,
             job=InTheWay(claim_id=row.claim_id, member_id=row.member_id, title=row.title),
-            # What starts soon is not moved: its owner may be on the way.
-            soft=row.kind is ClaimKind.JOB
-            and row.claim_state is ClaimState.HELD
-            and row.state is AllocationState.TENTATIVE
-            and row.run_id is None
-            and row.start_at >= uow.now + FREEZE,
+            soft=row.claim_id in movable and row.run_id is None,
         )
-        for row in uow.session.execute(query)
-        if row.claim_id != without
+        for row in rows
     ]
+
+
+def _stuck(uow: UnitOfWork, claim_ids: Collection[str]) -> set[str]:
+    """Those of them of which any place may not be moved: it starts soon and its owner may be on the way, a person made it
+    firm or has prepared it, or a run stands on it that is not over."""
+    if not claim_ids:
+        return set()
+    no_run = Allocation.run_id.is_(None)
+    query = select(Allocation.claim_id).where(
+        Allocation.claim_id.in_(sorted(claim_ids)),
+        or_(
+            and_(no_run, Allocation.state != AllocationState.TENTATIVE),
+            and_(no_run, Allocation.start_at < uow.now + FREEZE),
+            and_(Allocation.run_id.is_not(None), Allocation.end_at > uow.now),
+        ),
+    )
+    return set(uow.session.scalars(query))
 
 
 def like(row: Resource) -> Wanted:

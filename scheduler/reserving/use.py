@@ -19,7 +19,7 @@ from fablab.claims.reservations import judging
 from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.models import Reservation
 from fablab.claims.reservations.orders import check_span
-from fablab.claims.reservations.use import Order
+from fablab.claims.reservations.use import Order, Repeat, Repeated
 from fablab.claims.rules.known import known
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
@@ -73,6 +73,26 @@ class Reserving:
         """All of it or nothing, planned jobs in its way moved and their owners told. Raises `Taken` with alternatives,
         and `Refused` with every reason."""
         return self._taking(actor, lambda uow: reservations.reserve(uow, order), lambda _uow: _span_of(order))
+
+    def repeat(self, actor: Actor, order: Order, how: Repeat) -> Repeated:
+        """A series, each of its dates taken as `reserve` takes one: planned jobs give way, their owners are told, and a
+        date on which somebody would find no other place is skipped like any that cannot be had."""
+
+        def act(uow: UnitOfWork) -> Repeated:
+            calendar.take_turn(uow)
+            return reservations.repeat(uow, order, how, take=_one_of)
+
+        return self.database.write(act, actor)
+
+    def in_the_way(self, actor: Actor, order: Order, how: Repeat) -> tuple[InTheWay, ...]:
+        """The planned jobs that would give way to a series, on any of its dates, each once. Nothing is written."""
+        found: dict[str, InTheWay] = {}
+        with self.database.read(actor) as uow:
+            for date in reservations.foresee(uow, order, how):
+                held = on(uow, order.resource_ids, date.start_at, date.end_at) if date.happens else []
+                if all(each.soft for each in held):
+                    found.update((each.job.claim_id, each.job) for each in held)
+        return tuple(found.values())
 
     def instead(self, actor: Actor, order: Order) -> Reservation:
         """For an order whose place was found taken: with whoever may give way moved, or `Taken` with alternatives."""
@@ -189,6 +209,18 @@ class Reserving:
                     raise
         with self.database.read(actor) as uow:
             raise Taken(alternatives(uow, span))
+
+
+def _one_of(uow: UnitOfWork, order: Order, series_id: str) -> Reservation:
+    """One date of a series: as it is free, or with whoever may give way moved. The caller has its turn."""
+
+    def take(uow: UnitOfWork) -> Reservation:
+        return reservations.one_of(uow, order, series_id)
+
+    held = _in_the_way(uow, _span_of(order))
+    if not held or any(not each.soft for each in held):
+        return take(uow)
+    return make_room(uow, list(dict.fromkeys(each.job.claim_id for each in held)), take)
 
 
 def _displacing(uow: UnitOfWork, span: _Span, act: Callable[[UnitOfWork], Reservation]) -> Reservation:

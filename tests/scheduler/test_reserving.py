@@ -13,7 +13,7 @@ from fablab.base.database import Actor
 from fablab.base.errors import Conflict, Refused
 from fablab.claims import calendar
 from fablab.claims.models import Allocation, AllocationState, ClaimState
-from fablab.claims.reservations import Order, Reservation
+from fablab.claims.reservations import Order, Repeat, Reservation
 from fablab.notices import latest
 from fablab.places.models import Closure, Machine, ResourceKind, Technology
 from scheduler.planner.standing import FREEZE
@@ -147,6 +147,63 @@ def test_a_reservation_is_moved_onto_a_planned_job(lab: Lab, reserving: Reservin
     assert (moved.start_at, moved.end_at) == (was.start_at, was.start_at + HOUR)
     assert place_of(lab, job).start_at != was.start_at
     assert counted(lab, OVERLAPS) == 0
+
+
+def test_a_job_of_which_one_place_starts_soon_is_not_moved_from_its_other(
+    lab: Lab, reserving: Reserving
+) -> None:
+    job = later_job(lab)
+    was = place_of(lab, job)
+    with lab.database.begin() as uow:
+        soon = uow.now + HOUR
+        uow.session.add(
+            Allocation(
+                claim_id=job,
+                resource_id=lab.resources["room"],
+                state=AllocationState.TENTATIVE,
+                start_at=soon,
+                run_start_at=soon,
+                run_end_at=was.end_at,
+                end_at=was.end_at,
+            )
+        )
+    with pytest.raises(Taken):
+        reserving.reserve(lab.actors["other"], order(lab, was.start_at))
+
+
+def test_a_series_moves_planned_jobs_as_a_single_one_does(lab: Lab, reserving: Reserving) -> None:
+    job = later_job(lab)
+    was = place_of(lab, job)
+    with lab.database.begin() as uow:
+        calendar.claim(uow, job).needs[0].eligible = [was.resource_id]
+    wanted, weekly = order(lab, was.start_at, 2), Repeat(count=3)
+    said = reserving.in_the_way(lab.actors["other"], wanted, weekly)
+    made = reserving.repeat(lab.actors["other"], wanted, weekly)
+    now = place_of(lab, job)
+    assert [each.claim_id for each in said] == [job]
+    assert (len(made.made), made.skipped) == (3, ())
+    assert (now.resource_id, now.start_at) != (was.resource_id, was.start_at)
+    assert "job.moved" in told(lab, lab.maker)
+    assert counted(lab, OVERLAPS) == 0
+    assert not breaches(lab)
+
+
+def test_of_a_series_the_date_on_which_a_job_would_lose_its_place_is_skipped(
+    lab: Lab, reserving: Reserving
+) -> None:
+    job = later_job(lab)
+    was = place_of(lab, job)
+    with lab.database.begin() as uow:  # no other machine, and afterwards the house is open for that one hour
+        calendar.claim(uow, job).needs[0].eligible = [lab.resources["mk3"]]
+        week = was.start_at + timedelta(days=7)
+        for start, end in ((was.start_at + HOUR, week), (week + HOUR, week + timedelta(days=60))):
+            uow.session.add(Closure(name="gone", start_at=start, end_at=end))
+    made = reserving.repeat(lab.actors["other"], order(lab, was.start_at), Repeat(count=2))
+    assert [[each.code for each in skipped.refusals] for skipped in made.skipped] == [
+        ["reservation.others_homeless"]
+    ]
+    assert [row.start_at for row in made.made] == [was.start_at + timedelta(days=7)]
+    assert place_of(lab, job).start_at == was.start_at
 
 
 # -- a race that was lost

@@ -157,6 +157,20 @@ def test_whom_it_displaces_is_said_before_the_button(lab: Lab, desk: Browser) ->
     assert "secret" not in page  # whose it is stays with its owner and the staff
 
 
+def test_a_series_says_beforehand_how_many_planned_jobs_make_room(lab: Lab, desk: Browser) -> None:
+    for _ in range(4):
+        submitted(lab, analysed(duration_s=7200))
+    with lab.database.read() as uow:
+        planned = calendar.between(uow, TUESDAY + timedelta(hours=2), TUESDAY + timedelta(hours=6))
+        place = next(row for row in planned if row.start_at > TUESDAY + timedelta(hours=2))
+    start, end = place.start_at, place.start_at + timedelta(minutes=30)
+    query = f"resources={place.resource_id}&start={start:%Y-%m-%dT%H:%M}Z&end={end:%Y-%m-%dT%H:%M}Z"
+    fields = hidden(desk.get(f"/reserve/confirm?{query}").text, "/reserve/now")
+    page = desk.post("/reserve/check", weeks="3", **fields)
+    assert page.status_code == 200
+    assert "On these dates 1 planned job makes room" in page.text
+
+
 def test_several_things_are_taken_together_and_every_week(lab: Lab, desk: Browser, noon: datetime) -> None:
     ender, mk3 = lab.resources["ender"], lab.resources["mk3"]
     query = f"resources={ender}&start={noon:%Y-%m-%dT%H:%M}Z&end={noon + timedelta(hours=1):%Y-%m-%dT%H:%M}Z"

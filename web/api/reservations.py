@@ -137,10 +137,10 @@ def repeat(
     words: NamedDependency[Words],
     idempotency_key: IdempotencyKey = None,
 ) -> RepeatedOut:
-    """A series in the house's wall time. Dates that cannot be had are skipped, each with every reason; what the clocks
-    change is said."""
+    """A series in the house's wall time. Planned jobs give way as to a single one. Dates that cannot be had are
+    skipped, each with every reason; what the clocks change is said."""
     order, how = order_of(data, idempotency_key), repeat_of(data)
-    found = database.write(lambda uow: reservations.repeat(uow, order, how), signed_in.actor)
+    found = Reserving(database=database).repeat(signed_in.actor, order, how)
     return repeated_out(found, words)
 
 

@@ -15,7 +15,6 @@ from litestar import Response, get, post
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, LabError, NotFound, Refusal, Refused
 from fablab.base.intervals import merge
-from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.use import Order, Repeat
 from fablab.people import members
 from fablab.people.models import Member
@@ -319,6 +318,7 @@ def _check(desk: Desk, placed: Placing, against: Against) -> Response[str]:
     errors = {name: desk.words.say(code, placed.texts) for name, code in placed.errors.items()}
     errors |= against.errors or {}
     forecast, refusals = _forecast(desk, placed, against, errors)
+    giving_way = _giving_way(desk, placed)
     offers = against.offers
     if not offers and (refusals or (forecast is not None and _blocked(forecast.refusals))):
         offers = _near(desk, placed)
@@ -354,6 +354,7 @@ def _check(desk: Desk, placed: Placing, against: Against) -> Response[str]:
             also=show.also(eyes, resources, taken, why, placed),
             projects=members.projects_of(uow, member.id) if member is not None else (),
             for_name=member.name if placed.for_id is not None and member is not None else "",
+            giving_way=giving_way,
             errors=errors,
         )
     return desk.page("reserve_confirm.html", c=view, status=against.status)
@@ -391,6 +392,17 @@ def _forecast(
     except Invalid as error:
         errors.setdefault(FIELDS.get(error.field or "", error.field or "start"), desk.words.error(error))
         return None, ()
+
+
+def _giving_way(desk: Desk, placed: Placing) -> int | None:
+    """How many planned jobs a series would move; None for a single one, and where what is asked cannot be at all."""
+    if placed.weeks == 1:
+        return None
+    try:
+        order = order_of(placed)
+        return len(reserving_of(desk).in_the_way(desk.actor, order, Repeat(count=placed.weeks)))
+    except LabError:
+        return None
 
 
 def _near(desk: Desk, placed: Placing) -> tuple[ReservingOffer, ...]:
@@ -489,9 +501,7 @@ def _made(desk: Desk, placed: Placing) -> str:
     order = _waived(desk, placed)
     if placed.weeks == 1:
         return reserving_of(desk).reserve(desk.actor, order).id
-    done = desk.database.write(
-        lambda uow: reservations.repeat(uow, order, Repeat(count=placed.weeks)), desk.actor
-    )
+    done = reserving_of(desk).repeat(desk.actor, order, Repeat(count=placed.weeks))
     if not done.made:
         raise Refused([refusal for skipped in done.skipped[:1] for refusal in skipped.refusals])
     return done.made[0].id

@@ -220,6 +220,7 @@ class ConfirmView:
     also: tuple[AlsoView, ...] = ()
     projects: tuple[Choice, ...] = ()
     weeks: tuple[Choice, ...] = ()
+    series: str = ""  # who gives way on any of its dates, in a sentence
     why: str = ""
     setup_min: str = ""
     can_setup: bool = False

@@ -282,9 +282,11 @@ def confirm(
     also: tuple[AlsoView, ...] = (),
     projects: Sequence[Project] = (),
     for_name: str = "",
+    giving_way: int | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> ConfirmView:
-    """`placing` has its start and end. `forecast` None: the place is not one that could be had."""
+    """`placing` has its start and end. `forecast` None: the place is not one that could be had. `giving_way`: how many
+    planned jobs would on any date of a series, None where it is none."""
     assert placing.start_at is not None
     assert placing.end_at is not None
     against = (*(forecast.refusals if forecast is not None else ()), *refusals)
@@ -310,6 +312,7 @@ def confirm(
         also=also,
         projects=_projects(eyes, projects, texts.get("project", "")),
         weeks=_weeks(eyes, texts.get("weeks") or "1"),
+        series=_series(eyes, giving_way),
         why=placing.why,
         setup_min=texts.get("setup", ""),
         can_setup=any(_runs_alone(names.get(each)) for each in placing.resource_ids),
@@ -320,6 +323,18 @@ def confirm(
         errors=dict(errors or {}),
         for_name=for_name,
     )
+
+
+def _series(eyes: Eyes, giving_way: int | None) -> str:
+    if giving_way is None:
+        return ""
+    if not giving_way:
+        return eyes.gettext("On all these dates nobody else moves.")
+    return eyes.words.ngettext(
+        "On these dates %(num)s planned job makes room; its owner is told.",
+        "On these dates %(num)s planned jobs make room; their owners are told.",
+        giving_way,
+    ) % {"num": giving_way}
 
 
 def _fields(texts: Mapping[str, str], placing: Placing) -> tuple[tuple[str, str], ...]:

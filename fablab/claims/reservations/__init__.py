@@ -42,7 +42,7 @@ from fablab.claims.reservations.reads import (
     requested,
     rows,
 )
-from fablab.claims.reservations.series import cancel_series, foresee, of_series, repeat
+from fablab.claims.reservations.series import cancel_series, foresee, of_series, one_of, repeat
 
 __all__ = [
     "EARLY_ARRIVAL",
@@ -77,6 +77,7 @@ __all__ = [
     "move",
     "of_member",
     "of_series",
+    "one_of",
     "preview",
     "price_of",
     "refusals_of",

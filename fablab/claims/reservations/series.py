@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -23,9 +23,21 @@ from fablab.people.access import Right, allows, require
 from fablab.places import house
 
 
-def repeat(uow: UnitOfWork, order: Order, how: Repeat) -> Repeated:
+def one_of(uow: UnitOfWork, order: Order, series_id: str) -> Reservation:
+    """One date of a series, where its place is free."""
+    return placing.reserve(uow, order, series_id=series_id)
+
+
+def repeat(
+    uow: UnitOfWork,
+    order: Order,
+    how: Repeat,
+    *,
+    take: Callable[[UnitOfWork, Order, str], Reservation] = one_of,
+) -> Repeated:
     """The order's own date and its repetitions in the house's wall time. One that is refused or taken is skipped, and
-    hinders no other; nothing is kept where every date is. The order's key is the whole series'."""
+    hinders no other; nothing is kept where every date is. The order's key is the whole series'. `take` takes one of
+    them, and raises as `placing.reserve` does."""
     require(uow.actor, Right.SUBMIT)
     order = orders.cleaned(order, uow.now)
     zone = ZoneInfo(house.house(uow).zone)
@@ -41,7 +53,7 @@ def repeat(uow: UnitOfWork, order: Order, how: Repeat) -> Repeated:
     skipped: list[Skipped] = []
     shifted: list[Shifted] = []
     for one in _dates(order, how, first, wall):
-        found = _reserve(uow, order, one, series.id)
+        found = _reserve(uow, order, one, series.id, take)
         if isinstance(found, Reservation):
             made.append(found)
             shifted.extend(one.shifted)
@@ -105,7 +117,13 @@ def _dates(order: Order, how: Repeat, first: date, wall: Wall) -> Iterator[Date]
         yield found
 
 
-def _reserve(uow: UnitOfWork, order: Order, date: Date, series_id: str) -> Reservation | tuple[Refusal, ...]:
+def _reserve(
+    uow: UnitOfWork,
+    order: Order,
+    date: Date,
+    series_id: str,
+    take: Callable[[UnitOfWork, Order, str], Reservation],
+) -> Reservation | tuple[Refusal, ...]:
     """One date, or why not."""
     if not date.happens:
         return (Refusal(code="series.gap"),)
@@ -116,7 +134,7 @@ def _reserve(uow: UnitOfWork, order: Order, date: Date, series_id: str) -> Reser
     one = replace(order, start_at=date.start_at, end_at=date.end_at, unattended_from=alone, key=None)
     try:
         with uow.session.begin_nested():
-            return placing.reserve(uow, one, series_id=series_id)
+            return take(uow, one, series_id)
     except Refused as error:
         return error.refusals
     except Conflict as error:
