@@ -21,6 +21,7 @@ SUBJECTS: dict[str, Subject] = {
     "hire.": Subject.RESERVATIONS,
     "series.": Subject.RESERVATIONS,
     "session.": Subject.RESERVATIONS,
+    "request.": Subject.RESERVATIONS,
     "waiting.": Subject.WAITING,
     "agenda.": Subject.RESERVATIONS,
     "training.": Subject.TRAININGS,

@@ -22,7 +22,7 @@ MOST = 500
 def get(uow: UnitOfWork, session_id: str) -> Session:
     session = uow.session.get(Session, session_id)
     if session is None:
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown", id=session_id[:20])
     return session
 
 
@@ -30,7 +30,7 @@ def may_see(uow: UnitOfWork, session_id: str) -> Session:
     """For the staff, and for whoever speaks for it; to anybody else it does not exist."""
     session = get(uow, session_id)
     if not allows(uow.actor, Right.SEE_ALL) and not thread.speaks_for(uow, session):
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown", id=session_id[:20])
     return session
 
 

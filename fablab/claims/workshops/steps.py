@@ -30,7 +30,7 @@ def locked(uow: UnitOfWork, session_id: str) -> Session:
     query = select(Session).where(Session.id == session_id).with_for_update(of=Session)
     session = uow.session.scalars(query).unique().one_or_none()
     if session is None or session.public:
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown", id=session_id[:20])
     return session
 
 
@@ -38,7 +38,7 @@ def mine(uow: UnitOfWork, session_id: str) -> Session:
     """For the staff and for the school; to anybody else it does not exist."""
     session = locked(uow, session_id)
     if not allows(uow.actor, Right.OPERATE) and not thread.speaks_for(uow, session):
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown", id=session_id[:20])
     return session
 
 

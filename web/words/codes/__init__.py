@@ -19,6 +19,7 @@ from web.words.codes import (
     signing,
     site,
     starts,
+    workshops,
 )
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ ROOMS: tuple[ModuleType, ...] = (
     schools,
     site,
     starts,
+    workshops,
 )
 
 
