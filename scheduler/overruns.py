@@ -1,11 +1,14 @@
 """A live run that will not be over when somebody's reservation begins: what the machine's policy says, before it is so.
 
     every minute: expected to be clear after the reservation's start?
-      warn, refuse  both are told            (refuse: no start that might, in nine of ten cases; every start asks that)
+      warn          both are told, and the run goes on
+      refuse        both are told, and the staff, who stops it or settles it with them
       shift         the reservation begins later, its holder is told and may decline; where it cannot, both are told
       pause         both are told, and at the start the dispatcher holds the run, where a pause harms nothing
 
-No run is ever ended for it. A beam is never paused in the middle of a cut: both are told instead.
+Whatever the policy, every start is refused that might run into one in one of ten cases, and no run is ended by the house
+itself. A beam is never paused in the middle of a cut, nor a spindle: `PAUSABLE` says where the policy may be set, and
+where a wider row says it for all machines, the others go on and both are told.
 """
 
 from __future__ import annotations
@@ -22,20 +25,20 @@ from fablab.claims.reservations import reads, shifting
 from fablab.claims.reservations.models import LIVE as LIVE_RESERVATIONS
 from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.claims.rules import policy_for
-from fablab.claims.rules.models import Overrun
+from fablab.claims.rules.models import PAUSABLE, Overrun
 from fablab.notices import take_back, tell
-from fablab.places.models import Technology
+from fablab.people.models import Member, Role
 from fablab.runs import attempts, lodging
 from fablab.runs.models import LIVE, Clash, Run
 from scheduler.planner.headway import Fixed, fixed_ahead
 from scheduler.planner.room import make_room
 from scheduler.reserving.look import on
 
-#: Where a pause leaves the part and the house as they are: a beam would burn on, a spindle would rub.
-PAUSABLE = frozenset({Technology.FDM, Technology.RESIN, Technology.VINYL})
 AGAIN_FROM = timedelta(minutes=10)  # what is expected has to move by that much to be said once more
 ROUND_TO_S = 300  # a reservation that is shifted begins at a time that can be said
 OVERRUN, SHIFTED, OWN_RUN = "reservation.overrun", "reservation.shifted", "job.runs_into"
+DECIDE = "job.overruns"
+_STAFF = (Role.MEDIATOR, Role.STAFF, Role.ADMIN)
 
 
 def see_to(uow: UnitOfWork, ends: Mapping[str, datetime]) -> int:
@@ -162,7 +165,8 @@ def _see_to_one(uow: UnitOfWork, run: Run, row: Reservation, clear_at: datetime)
     if was is not None and abs(clear_at - was) < AGAIN_FROM:
         return 0
     clash.expected_at = clear_at
-    return _tell_both(uow, run, row, clear_at)
+    told = _tell_both(uow, run, row, clear_at)
+    return told + (_ask_staff(uow, run, row, clear_at) if policy is Overrun.REFUSE else 0)
 
 
 def _shift(uow: UnitOfWork, row: Reservation, clear_at: datetime) -> bool:
@@ -215,6 +219,25 @@ def _tell_both(uow: UnitOfWork, run: Run, row: Reservation, clear_at: datetime) 
         )
         told += 1
     return told
+
+
+def _ask_staff(uow: UnitOfWork, run: Run, row: Reservation, clear_at: datetime) -> int:
+    """The run is theirs to stop or to settle; nobody is asked about their own twice."""
+    query = select(Member.id).where(Member.role.in_(_STAFF), Member.active).order_by(Member.id)
+    asked = [each for each in uow.session.scalars(query) if each not in _owners(run) | {row.member_id}]
+    for member_id in asked:
+        take_back(uow, member_id, DECIDE, run.claim_id)
+        tell(
+            uow,
+            member_id,
+            DECIDE,
+            claim_id=run.claim_id,
+            file=run.claim.title,
+            machine=run.resource.name,
+            start=row.start_at.isoformat(),
+            ready=clear_at.isoformat(),
+        )
+    return len(asked)
 
 
 def _owners(run: Run) -> set[int]:

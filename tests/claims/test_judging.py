@@ -14,7 +14,7 @@ from fablab.claims.jobs.use import Wishes
 from fablab.claims.rules import Act, Asked, explain_choices, judge, may_start, setting, waive, waivers
 from fablab.claims.rules.asking import Scope
 from fablab.claims.rules.known import known
-from fablab.claims.rules.models import Permission, Presence
+from fablab.claims.rules.models import Overrun, Permission, Presence
 from fablab.claims.rules.policies import Row, resolve
 from fablab.people.certifications import granting
 from fablab.people.models import Audience
@@ -130,10 +130,12 @@ def test_only_who_manages_the_house_sets_policies(lab: Lab) -> None:
         (LASERS, {"shortest_s": 7200, "longest_s": 3600}, "policy.span"),
         (Scope(technology=Technology.LASER, resource_id=1), {"lead_s": 1}, "policy.scope"),
         (Scope(resource_id=10**6), {"lead_s": 1}, "resource.unknown"),
+        (LASERS, {"overrun": Overrun.PAUSE}, "policy.no_pause"),
+        (Scope(resource_id=3), {"overrun": Overrun.PAUSE}, "policy.no_pause"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
-    lab: Lab, scope: Scope, said: dict[str, int], code: str
+    lab: Lab, scope: Scope, said: dict[str, setting.Value], code: str
 ) -> None:
     with pytest.raises(LabError, match=code), lab.database.begin(lab.actors["admin"]) as uow:
         setting.set_policy(uow, scope, None, said)

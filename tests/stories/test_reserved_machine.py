@@ -334,6 +334,21 @@ async def test_both_are_told_once_and_the_run_goes_on(lab: Lab) -> None:
     assert [sent for sent in floor.link.sent if not sent.startswith("start")] == []
 
 
+@pytest.mark.parametrize(
+    ("overrun", "asked"), [(Overrun.REFUSE, 1), (Overrun.WARN, 0)], ids=["refuse", "warn"]
+)
+async def test_the_staff_is_asked_to_settle_it_where_the_policy_says_so(
+    lab: Lab, overrun: Overrun, asked: int
+) -> None:
+    policy(lab, overrun)
+    floor, _run, _theirs = await overrunning(lab)
+    for _ in range(2):
+        await asyncio.to_thread(floor.dispatcher.replan)
+    await floor.__aexit__()
+    assert told(lab, lab.actors["admin"]).count("job.overruns") == asked
+    assert told(lab, lab.actors["other"]).count("reservation.overrun") == 1
+
+
 async def test_a_reservation_is_shifted_and_its_holder_may_decline(lab: Lab) -> None:
     policy(lab, Overrun.SHIFT)
     floor, run, theirs = await overrunning(lab)

@@ -57,7 +57,7 @@ def labels(eyes: Eyes) -> Mapping[str, str]:
         "presence": _("When members may use it"),
         "subscription": _("Takes a membership"),
         "approval": _("The staff says yes to each"),
-        "overrun": _("A run that would go on into it"),
+        "overrun": _("A run under way that is not over when it begins"),
     }
 
 

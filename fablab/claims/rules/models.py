@@ -22,12 +22,17 @@ class Presence(StrEnum):
 
 
 class Overrun(StrEnum):
-    """What a run does that would go on into somebody's reservation."""
+    """What becomes of a run that is under way and will not be over when somebody's reservation begins; both are told in
+    any case. Whatever it says, nothing is started that might run into one, and no run is ended for it."""
 
-    REFUSE = "refuse"
+    REFUSE = "refuse"  # it may not go on as if nothing were: the staff is asked to stop it or to settle it
     PAUSE = "pause"
     SHIFT = "shift"
-    WARN = "warn"
+    WARN = "warn"  # it goes on
+
+
+#: Where a pause leaves the part and the house as they are: a beam would burn on, a spindle would rub.
+PAUSABLE = frozenset({Technology.FDM, Technology.RESIN, Technology.VINYL})
 
 
 class Permission(StrEnum):

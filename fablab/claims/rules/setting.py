@@ -9,7 +9,14 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid, NotFound
 from fablab.claims.rules.asking import Scope
-from fablab.claims.rules.models import MachineMaterial, Overrun, Permission, Presence, ReservationPolicy
+from fablab.claims.rules.models import (
+    PAUSABLE,
+    MachineMaterial,
+    Overrun,
+    Permission,
+    Presence,
+    ReservationPolicy,
+)
 from fablab.people import log
 from fablab.people.access import Right, require
 from fablab.people.models import Audience
@@ -42,12 +49,14 @@ def set_policy(
 ) -> ReservationPolicy:
     """The whole row of this scope and audience: what is not `said` says nothing any more, and a wider row is asked.
 
-    Raises `Invalid` policy.scope, policy.number, policy.empty, policy.span with the field.
+    Raises `Invalid` policy.scope, policy.number, policy.empty, policy.span, policy.no_pause with the field.
     """
     require(uow.actor, Right.MANAGE)
     _check_scope(uow, scope)
     values = {column: said.get(column) for column in COLUMNS}
     _check_values(values)
+    if values["overrun"] is Overrun.PAUSE:
+        _check_pause(uow, scope)
     row = _exact(uow, scope, audience)
     if row is None:
         row = ReservationPolicy(
@@ -140,6 +149,15 @@ def _check_scope(uow: UnitOfWork, scope: Scope) -> None:
         raise Invalid("policy.scope", field="scope")
     if scope.resource_id is not None and uow.session.get(Resource, scope.resource_id) is None:
         raise NotFound("resource.unknown", id=scope.resource_id)
+
+
+def _check_pause(uow: UnitOfWork, scope: Scope) -> None:
+    """A beam is not left standing over a cut, nor a spindle in it: there the policy is not to be had."""
+    technology = scope.technology
+    if scope.resource_id is not None:
+        technology = uow.session.get_one(Resource, scope.resource_id).technology
+    if technology is not None and technology not in PAUSABLE:
+        raise Invalid("policy.no_pause", field="overrun", technology=technology.value)
 
 
 def _check_values(values: Mapping[str, Value]) -> None:

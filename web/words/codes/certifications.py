@@ -69,6 +69,9 @@ SENTENCES: dict[str, str] = {
     "policy.empty": _("Nothing is said here. Fill in at least one field, or delete the row."),
     "policy.number": _("This is between %(least)s and %(most)s."),
     "policy.span": _("The longest cannot be shorter than the shortest."),
+    "policy.no_pause": _(
+        "%(technology)s: a beam or a spindle is not paused in the middle of its work. Choose something else."
+    ),
     "policy.unknown": _("There is no such policy."),
     "training.unknown": _("There is no such training."),
     "training.over": _("This training is over, or it was cancelled."),
@@ -176,10 +179,12 @@ WORDS: dict[str, dict[str, str]] = {
         "staffed": _("while the staff is there"),
     },
     "overrun": {
-        "refuse": _("do not start it"),
-        "pause": _("pause it"),
+        "refuse": _("tell both, and ask the staff to stop it or settle it"),
+        "pause": _(
+            "pause it when the reservation begins (printers and plotters; a beam or a spindle goes on, and both are told)"
+        ),
         "shift": _("shift the reservation, and tell"),
-        "warn": _("go on, and tell"),
+        "warn": _("let it go on, and tell both"),
     },
     "permission": {
         "allowed": _("allowed"),

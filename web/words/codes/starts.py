@@ -34,6 +34,10 @@ NOTICES: dict[str, str] = {
     "job.runs_into": _(
         "“%(file)s” on %(machine)s is expected to be off the bed %(ready)s, after a reservation that begins %(start)s."
     ),
+    "job.overruns": _(
+        "“%(file)s” on %(machine)s will not be off the bed before %(ready)s, and somebody’s reservation begins %(start)s. "
+        "Please stop it, or settle it with both of them."
+    ),
     "job.paused_for_reservation": _(
         "“%(file)s” was paused on %(machine)s, because somebody’s reservation has begun. It is resumed by hand."
     ),
