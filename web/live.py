@@ -95,7 +95,8 @@ class Live:
         loop = asyncio.get_running_loop()
 
         def hear(event: Event) -> None:
-            if not loop.is_closed():
+            # Waking the loop takes longer than what most transactions do, and mostly nobody listens.
+            if self._boxes and event.topic in _TOPICS and not loop.is_closed():
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
         self._unsubscribe = self._database.bus.subscribe(hear)
@@ -137,8 +138,6 @@ class Live:
     async def _sort(self) -> None:
         while True:
             event = await self._events.get()
-            if not self._boxes or event.topic not in _TOPICS:
-                continue
             try:
                 await self._tell(event)
             except Exception:  # the live pages of everybody must not end with one event nobody can read

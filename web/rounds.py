@@ -63,7 +63,8 @@ class Rounds:
         self._task = None
 
     def _hear(self, event: Event) -> None:
-        if self._wakes(event):
+        # Awake already: its round has not begun yet, and will see this.
+        if self._wakes(event) and not self._news.is_set():
             # From whichever thread has committed; a loop that has just closed needs no news any more.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._news.set)

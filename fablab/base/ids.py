@@ -9,14 +9,14 @@ import secrets
 from datetime import datetime
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
-_TIME_CHARS = 9  # milliseconds until the year 3084
-_RANDOM_CHARS = 7  # 35 bits
+_CHARS = 16  # nine for the milliseconds until the year 3084, seven for chance
+_RANDOM_BITS = 35
 
 
 def new_id(at: datetime) -> str:
     """Sixteen characters. Two ids of the same millisecond differ but for one chance in 34 thousand million."""
-    stamp, text = int(at.timestamp() * 1000), ""
-    for _ in range(_TIME_CHARS):
-        stamp, digit = divmod(stamp, 32)
+    number, text = int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS), ""
+    for _ in range(_CHARS):
+        number, digit = divmod(number, 32)
         text = ALPHABET[digit] + text
-    return text + "".join(secrets.choice(ALPHABET) for _ in range(_RANDOM_CHARS))
+    return text

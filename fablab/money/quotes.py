@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import Date, bindparam, delete, or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.units import CURRENCY, cents, steps_of
@@ -103,21 +103,57 @@ def prices_for(uow: UnitOfWork, usage: Usage, day: date) -> Prices:
 def machine_prices(
     uow: UnitOfWork, audience: Audience, technologies: Collection[Technology], day: date
 ) -> dict[Technology, Prices]:
-    """The hour's price of each technology that has one on `day`, in one query."""
-    query = (
-        select(Tariff.technology, Tariff.hour_cents, Tariff.step_s)
-        .where(
-            Tariff.audience == audience,
-            Tariff.technology.in_(technologies),
-            Tariff.first_day <= day,
-            or_(Tariff.last_day.is_(None), Tariff.last_day >= day),
-        )
-        .order_by(Tariff.first_day)
+    """The hour's price of each technology that has one on `day`, in one query, or as it was read ahead."""
+    ahead: _Ahead | None = uow.ahead.get(_AHEAD)
+    if (
+        ahead is not None
+        and ahead.day == day
+        and audience in ahead.prices
+        and ahead.covers >= set(technologies)
+    ):
+        found = ahead.prices[audience]
+        return {technology: found[technology] for technology in technologies if technology in found}
+    return _read_prices(uow, [audience], technologies, day)[audience]
+
+
+def prices_ahead(
+    uow: UnitOfWork, audiences: Collection[Audience], technologies: Collection[Technology], day: date
+) -> None:
+    """For many who ask in one transaction: `machine_prices` of all of them, in one query."""
+    found = _read_prices(uow, audiences, technologies, day)
+    uow.ahead[_AHEAD] = _Ahead(day=day, covers=frozenset(technologies), prices=found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    day: date
+    covers: frozenset[Technology]
+    prices: Mapping[Audience, Mapping[Technology, Prices]]
+
+
+def _read_prices(
+    uow: UnitOfWork, audiences: Collection[Audience], technologies: Collection[Technology], day: date
+) -> dict[Audience, dict[Technology, Prices]]:
+    found: dict[Audience, dict[Technology, Prices]] = {audience: {} for audience in audiences}
+    asked = {"audiences": list(audiences), "technologies": list(technologies), "day": day}
+    for audience, technology, hour_cents, step_s in uow.session.execute(_HOURS, asked):
+        found[audience][technology] = Prices(hour_cents=hour_cents, step_s=step_s, kilogram_cents=None)
+    return found
+
+
+_AHEAD = "money.hours"
+# Put together once: to do so takes longer than to run it.
+_DAY = bindparam("day", type_=Date)
+_HOURS = (
+    select(Tariff.audience, Tariff.technology, Tariff.hour_cents, Tariff.step_s)
+    .where(
+        Tariff.audience.in_(bindparam("audiences", expanding=True, type_=Tariff.audience.type)),
+        Tariff.technology.in_(bindparam("technologies", expanding=True, type_=Tariff.technology.type)),
+        Tariff.first_day <= _DAY,
+        or_(Tariff.last_day.is_(None), Tariff.last_day >= _DAY),
     )
-    return {
-        technology: Prices(hour_cents=hour_cents, step_s=step_s, kilogram_cents=None)
-        for technology, hour_cents, step_s in uow.session.execute(query)
-    }
+    .order_by(Tariff.first_day)
+)
 
 
 def promise_again(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
@@ -138,7 +174,7 @@ def freeze(uow: UnitOfWork, claim_id: str, quote: Quote) -> None:
 
 def freeze_many(uow: UnitOfWork, promised: Sequence[tuple[str, Quote]]) -> None:
     """`freeze` for many claims at once."""
-    uow.session.execute(insert(QuoteRow), [_frozen(uow, claim_id, quote) for claim_id, quote in promised])
+    uow.write_rows(QuoteRow, [_frozen(uow, claim_id, quote) for claim_id, quote in promised])
 
 
 def _frozen(uow: UnitOfWork, claim_id: str, quote: Quote) -> dict[str, object]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact, Invalid
@@ -41,6 +42,9 @@ SUBJECTS: dict[str, Subject] = {
     "token.": Subject.SECURITY,
 }
 _BY_LENGTH = sorted(SUBJECTS, key=len, reverse=True)
+
+_NOTICES = cast("Table", Notice.__table__)
+_WRITE_NOTICES = insert(_NOTICES).returning(_NOTICES.c.id, sort_by_parameter_order=True)
 
 #: States in which a letter has not left the house.
 UNSENT = (LetterState.WAITING, LetterState.HELD, LetterState.FAILED)
@@ -95,8 +99,7 @@ def tell_many(uow: UnitOfWork, code: str, told: Sequence[tuple[int, str, dict[st
         {"member_id": id_, "code": code, "facts": facts, "claim_id": claim_id, "made_at": uow.now}
         for id_, claim_id, facts in shown
     ]
-    notices = insert(Notice).returning(Notice.id, sort_by_parameter_order=True)
-    written = list(uow.session.scalars(notices, rows))
+    written = list(uow.session.connection().scalars(_WRITE_NOTICES, rows))
     letters = [
         {
             **row,
@@ -110,7 +113,7 @@ def tell_many(uow: UnitOfWork, code: str, told: Sequence[tuple[int, str, dict[st
         if chosen.get(id_, usual) is not Channel.PAGE
     ]
     if letters:
-        uow.session.execute(insert(Letter), letters)
+        uow.write_rows(Letter, letters)
         uow.raise_event("outbox", "house", "waiting")
     for id_, _, _ in shown:
         uow.raise_event("member", id_, "notice")

@@ -30,6 +30,8 @@ from fablab.places.models import (
     Technology,
 )
 
+_ZONE = "house.zone"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
@@ -49,10 +51,18 @@ def house(uow: UnitOfWork) -> House:
 
 def zone(uow: UnitOfWork) -> ZoneInfo:
     """Of the clock on the wall."""
+    ahead: ZoneInfo | None = uow.ahead.get(_ZONE)
+    if ahead is not None:
+        return ahead
     name = uow.session.scalar(select(House.zone))
     if name is None:
         raise NotFound("house.missing")
     return ZoneInfo(name)
+
+
+def zone_ahead(uow: UnitOfWork, zone: ZoneInfo) -> None:
+    """It is known already: nobody asks for it again in this transaction."""
+    uow.ahead[_ZONE] = zone
 
 
 def today(uow: UnitOfWork) -> date:

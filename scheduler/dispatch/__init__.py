@@ -38,6 +38,7 @@ from scheduler.port import MachineLink
 __all__ = ["Dispatcher", "MachineLink", "start_now"]
 
 UNLINKED_EVERY_S = 30.0
+_NEWS = ("machine", "run")
 
 
 class Dispatcher:
@@ -74,7 +75,8 @@ class Dispatcher:
                 self._link(resource_id, self._by_device[device])
 
         def hear(event: Event) -> None:
-            loop.call_soon_threadsafe(self._hear, event)
+            if (event.topic, event.name) == _NEWS:  # the loop is not woken for what is no news to it
+                loop.call_soon_threadsafe(self._hear, event)
 
         self._unsubscribe = self.database.bus.subscribe(hear)
         live = await self._books.live()
@@ -143,10 +145,9 @@ class Dispatcher:
             }
 
     def _hear(self, event: Event) -> None:
-        if event.topic == "machine" and event.name == "run":
-            machine = self._machines.get(int(event.id))
-            if machine is not None:
-                machine.wake.set()
+        machine = self._machines.get(int(event.id))
+        if machine is not None:
+            machine.wake.set()
 
     def _read_stops(self) -> dict[int, stops.Stopped]:
         with self.database.read() as uow:

@@ -110,9 +110,11 @@ class Improver:
         if event.topic != "calendar" and (event.topic, event.name) != ("machine", "gate"):
             return
         with self._news:
+            sleeps = self._pace.due_at() is None
             self._pace.hear(self._seconds())
             self._called_off = calls_off = self._searching
-            self._news.notify()
+            if sleeps:  # what is only put off by this is found to be so when it would have begun
+                self._news.notify()
         if calls_off:
             self._searcher.cancel()
 

@@ -138,4 +138,4 @@ async def _beginning(response: httpx.Response) -> str:
 
 
 def _wakes(event: Event) -> bool:
-    return event.topic == "outbox"
+    return (event.topic, event.name) == ("outbox", "hook")

@@ -166,4 +166,4 @@ def take(uow: UnitOfWork) -> Taken | None:
 
 
 def _wakes(event: Event) -> bool:
-    return event.topic == "outbox"
+    return (event.topic, event.name) == ("outbox", "waiting")

@@ -20,7 +20,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from fablab.base.database import Database
-from web.security.identity import Caller, Cookies, caller_for, header, identify, remember, shown_in
+from web.security.doorman import Doorman
+from web.security.identity import Caller, Cookies, caller_for, header, look_up, remember, shown_in
 from web.security.limits import address_key
 from web.security.paths import loggable
 from web.security.recent import Recent, is_stop, is_stop_by_code
@@ -62,6 +63,7 @@ class Gate:
         self._database = database
         self._cookies = cookies
         self._recent = Recent()
+        self._doorman = Doorman(database)
         # Of their own: a stop must not queue behind forty pages that wait for the database.
         self._stop_threads = anyio.CapacityLimiter(STOP_THREADS)
 
@@ -109,14 +111,14 @@ class Gate:
             return caller_for(shown, known, None, request_id, address)
         if is_stop_by_code(scope):
             return caller_for(shown, None, None, request_id, address)
-        caller = await anyio.to_thread.run_sync(
-            identify,
-            self._database,
-            shown,
-            request_id,
-            address,
-            limiter=self._stop_threads if stops else None,
-        )
+        if stops:
+            known_now = await anyio.to_thread.run_sync(
+                look_up, self._database, [shown], limiter=self._stop_threads
+            )
+            found = known_now[0]
+        else:
+            found = await self._doorman.ask(shown)
+        caller = caller_for(shown, found.signed_in, found.failure, request_id, address)
         if shown.key:
             self._recent.saw(shown.key, None if scope["path"].endswith("/logout") else caller.signed_in)
         return caller

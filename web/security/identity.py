@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +20,7 @@ from litestar.types import Scope
 from fablab.base.database import Database
 from fablab.base.errors import Unauthenticated
 from fablab.people import access
-from fablab.people.access import SignedIn
+from fablab.people.access import Resumed, SignedIn
 from fablab.people.access.browsers import KNOWN_FOR
 from web.settings import Settings
 
@@ -161,17 +162,6 @@ def shown_in(scope: Scope, cookies: Cookies) -> Shown:
     )
 
 
-def identify(database: Database, shown: Shown, request_id: str, address: str) -> Caller:
-    """Reads, and once in ten minutes writes when a sign-in was last seen. Runs in a thread."""
-    if shown.kind:
-        signed_in, failure = _by_bearer(database, shown.kind, shown.secret)
-    elif shown.secret:
-        signed_in, failure = _by_login(database, shown.secret)
-    else:
-        signed_in, failure = None, None
-    return caller_for(shown, signed_in, failure, request_id, address)
-
-
 def caller_for(
     shown: Shown, signed_in: SignedIn | None, failure: Unauthenticated | None, request_id: str, address: str
 ) -> Caller:
@@ -198,25 +188,46 @@ def caller_for(
     )
 
 
-def _by_login(database: Database, token: str) -> tuple[SignedIn | None, Unauthenticated | None]:
-    if not _TOKEN.fullmatch(token):
-        return None, Unauthenticated("login.expired")
-    try:
-        with database.read() as uow:
-            signed_in = access.resume(uow, token)
-            tired = access.needs_touch(uow, token)
-    except Unauthenticated as failure:
-        return None, failure
-    if tired:
-        database.write(lambda uow: access.touch(uow, token))
-    return signed_in, None
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database says of what was shown. `is_tired`: `touch` is due."""
+
+    signed_in: SignedIn | None = None
+    failure: Unauthenticated | None = None
+    is_tired: bool = False
 
 
-def _by_bearer(database: Database, kind: str, secret: str) -> tuple[SignedIn | None, Unauthenticated | None]:
-    if kind.lower() != "bearer" or not _TOKEN.fullmatch(secret):
-        return None, Unauthenticated("token.unknown")
-    try:
-        with database.read() as uow:
-            return access.bearer(uow, secret), None
-    except Unauthenticated as failure:
-        return None, failure
+def look_up(database: Database, shown: Sequence[Shown]) -> list[Known]:
+    """Who shows each of these: one transaction that only reads, and at most one look-up for cookies and one for tokens."""
+    bearers = {each.secret for each in shown if each.kind.lower() == "bearer" and _is_token(each.secret)}
+    logins = {each.secret for each in shown if not each.kind and _is_token(each.secret)}
+    if not bearers and not logins:
+        return [_known(each, {}, {}) for each in shown]
+    with database.read() as uow:
+        programs = access.bearers(uow, bearers) if bearers else {}
+        people = access.resumed(uow, logins) if logins else {}
+    return [_known(each, programs, people) for each in shown]
+
+
+def _is_token(secret: str) -> bool:
+    return _TOKEN.fullmatch(secret) is not None
+
+
+def _known(
+    shown: Shown,
+    programs: Mapping[str, SignedIn | Unauthenticated],
+    people: Mapping[str, Resumed],
+) -> Known:
+    if shown.kind:
+        # Another kind than a bearer's may well name the secret of one.
+        is_bearer = shown.kind.lower() == "bearer"
+        found = programs.get(shown.secret) if is_bearer else None
+        if isinstance(found, SignedIn):
+            return Known(signed_in=found)
+        return Known(failure=found or Unauthenticated("token.unknown"))
+    if not shown.secret:
+        return Known()
+    login = people.get(shown.secret)
+    if login is None:
+        return Known(failure=Unauthenticated("login.expired"))
+    return Known(signed_in=login.signed_in, is_tired=login.is_tired)

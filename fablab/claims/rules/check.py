@@ -68,27 +68,24 @@ def check(asked: Asked, context: Context) -> tuple[Refusal, ...]:
 def findings(asked: Asked, context: Context) -> tuple[Finding, ...]:
     """The same with what each is about; of a quota that several resources share, one for each of them."""
     ordered = sorted(context.where, key=lambda where: where.resource_id)
-    return tuple(
-        Finding(
-            resource_id=resource_id,
-            refusal=Refusal(code=code, waivable=rule.passes is not Pass.NEVER, facts=facts),
-        )
-        for code, rule in RULES.items()
-        if asked.act in rule.acts and not (rule.by_role and context.who.staff)
-        for resource_id, facts in _speaks(rule, asked, context, ordered)
-        if not _is_waived(context, code, resource_id)
-    )
+    found: list[Finding] = []
+    for code, rule in RULES.items():
+        if asked.act not in rule.acts or (rule.by_role and context.who.staff):
+            continue
+        for resource_id, facts in _answers(rule, asked, context, ordered):
+            if facts is not None and not _is_waived(context, code, resource_id):
+                refusal = Refusal(code=code, waivable=rule.passes is not Pass.NEVER, facts=facts)
+                found.append(Finding(resource_id=resource_id, refusal=refusal))
+    return tuple(found)
 
 
-def _speaks(
+def _answers(
     rule: Rule, asked: Asked, context: Context, ordered: Iterable[Where]
-) -> Iterable[tuple[int | None, Facts]]:
+) -> Iterable[tuple[int | None, Facts | None]]:
     if rule.about_member is not None:
-        facts = rule.about_member(asked, context)
-        return [] if facts is None else [(None, facts)]
+        return [(None, rule.about_member(asked, context))]
     assert rule.about_resource is not None
-    answers = ((where.resource_id, rule.about_resource(asked, context, where)) for where in ordered)
-    return [(resource_id, facts) for resource_id, facts in answers if facts is not None]
+    return [(where.resource_id, rule.about_resource(asked, context, where)) for where in ordered]
 
 
 def _is_waived(context: Context, code: str, resource_id: int | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Integer, bindparam, func, or_, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid, NotFound
@@ -42,6 +42,14 @@ from fablab.places.models import MachineGate, Resource, Technology
 _WEEK = timedelta(days=8)
 NOBODY = 0  # no member has this id
 
+# Put together once: to do so takes longer than to run them.
+_IDS = bindparam("ids", expanding=True, type_=Integer)
+_MEMBERS = select(Member).where(Member.id.in_(_IDS))
+_RESOURCES = select(Resource).where(Resource.id.in_(_IDS), Resource.active)
+_WAIVED = select(Waiver.member_id).where(
+    Waiver.member_id.in_(_IDS), Waiver.withdrawn_at.is_(None), Waiver.claim_id.is_(None)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
@@ -76,7 +84,7 @@ def context(uow: UnitOfWork, asked: Asked) -> Context:
         raise NotFound("member.unknown")
     lore = known(uow)
     resources = _resources(uow, asked)
-    held = {row.id: policies.policy_for(uow, row, member.audience, known=lore.policies) for row in resources}
+    held = {row.id: lore.policy(row, member.audience) for row in resources}
     ages = [
         policy.consent_age for policy in held.values() or [policies.of_house(lore.policies, member.audience)]
     ]
@@ -113,18 +121,16 @@ def visitor_context(uow: UnitOfWork, asked: Asked, audience: Audience) -> Contex
 def read_ahead(uow: UnitOfWork, member_ids: Collection[int], resource_ids: Collection[int]) -> None:
     """For many who ask at once: what each would read of members, resources, waivers, certifications and signatures, in
     one query each for all. Good until the transaction ends, so nothing of this may be changed in it."""
-    members = uow.session.scalars(select(Member).where(Member.id.in_(member_ids)))
-    resources = uow.session.scalars(select(Resource).where(Resource.id.in_(resource_ids), Resource.active))
-    waivers = select(Waiver.member_id).where(
-        Waiver.member_id.in_(member_ids), Waiver.withdrawn_at.is_(None), Waiver.claim_id.is_(None)
-    )
-    waived = set(uow.session.scalars(waivers))
+    known_ahead(uow)
+    ids = {"ids": list(member_ids)}
+    members = uow.session.scalars(_MEMBERS, ids)
+    resources = uow.session.scalars(_RESOURCES, {"ids": list(resource_ids)})
     uow.ahead["rules.members"] = list(members)  # the session itself holds on to nothing
     uow.ahead["rules.resources"] = {row.id: row for row in resources.unique()}
-    uow.ahead["rules.unwaived"] = frozenset(member_ids) - waived
+    uow.ahead["rules.unwaived"] = frozenset(member_ids) - set(uow.session.scalars(_WAIVED, ids))
     uow.ahead["certifications.grants"] = reading.grants_of_many(uow, member_ids)
-    uow.ahead["certifications.signed"] = texts.signed_by_many(uow, member_ids)
-    known_ahead(uow)
+    if known(uow).texts:
+        uow.ahead["certifications.signed"] = texts.signed_by_many(uow, member_ids)
 
 
 def _resources(uow: UnitOfWork, asked: Asked) -> list[Resource]:

@@ -7,7 +7,7 @@ whether it is still so (`migrations.watching`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,15 +16,17 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.intervals import Interval, Intervals
 from fablab.claims.rules import policies
-from fablab.claims.rules.asking import Closed
+from fablab.claims.rules.asking import Closed, Policy
 from fablab.claims.rules.models import MachineMaterial, Permission, RulesVersion
 from fablab.people.certifications import texts
 from fablab.people.certifications.models import CertificationTerms
 from fablab.people.certifications.standing import Terms
+from fablab.people.models import Audience
 from fablab.places import house
-from fablab.places.models import Closure, Technology
+from fablab.places.models import Closure, Resource, Technology
 
 _MEMORY = "rules.known"
+_VERSION = select(RulesVersion.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,22 @@ class Known:
     terms: Mapping[tuple[Technology, int | None], Terms]
     texts: tuple[texts.Text, ...]
     lists: Mapping[int, Mapping[int, Permission]]
+    _resolved: dict[object, Policy] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def policy(self, resource: Resource, audience: Audience | None) -> Policy:
+        """What holds for one resource; worked out once."""
+        key = (resource.id, resource.kind, resource.technology, audience)
+        found = self._resolved.get(key)
+        if found is None:
+            found = policies.resolve(
+                self.policies,
+                resource_id=resource.id,
+                kind=resource.kind,
+                technology=resource.technology,
+                audience=audience,
+            )
+            self._resolved[key] = found
+        return found
 
     def calendar(self, resource_id: int) -> house.Calendar:
         return self.calendars.get(resource_id, self.calendars[None])
@@ -61,7 +79,7 @@ def known(uow: UnitOfWork) -> Known:
     ahead: Known | None = uow.ahead.get(_MEMORY)
     if ahead is not None:
         return ahead
-    version = uow.session.scalars(select(RulesVersion.version)).one()
+    version = uow.session.scalars(_VERSION).one()
     remembered = uow.memory.get(_MEMORY)
     if remembered is not None and remembered[0] == version:
         found: Known = remembered[1]

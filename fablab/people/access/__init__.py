@@ -28,12 +28,14 @@ from fablab.people.access.logins import (
     SEEN_EVERY,
     STEP_LIFE,
     Entry,
+    Resumed,
     SecondStep,
     SignedIn,
     finish,
     has_step,
     needs_touch,
     resume,
+    resumed,
     sign_in,
     sign_out,
     touch,
@@ -73,6 +75,7 @@ from fablab.people.access.rights import (
 )
 from fablab.people.access.tokens import (
     bearer,
+    bearers,
     make_token,
 )
 from fablab.people.access.tries import (
@@ -101,6 +104,7 @@ __all__ = [
     "FactorState",
     "FactorView",
     "Proof",
+    "Resumed",
     "Right",
     "Rules",
     "Scope",
@@ -109,6 +113,7 @@ __all__ = [
     "SignedIn",
     "allows",
     "bearer",
+    "bearers",
     "change_password",
     "confirm",
     "confirm_enrolment",
@@ -130,6 +135,7 @@ __all__ = [
     "require",
     "require_fresh",
     "resume",
+    "resumed",
     "revoke_token",
     "rules",
     "sessions",

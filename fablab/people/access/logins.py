@@ -6,20 +6,21 @@ A sign-in always gets a fresh token, whatever the browser sent; only the token's
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import String, bindparam, delete, or_, select
 
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import LabError, Unauthenticated
 from fablab.people.access import policy
 from fablab.people.access.browsers import recognise
-from fablab.people.access.models import LoginStep
+from fablab.people.access.models import FactorDue, LoginStep
 from fablab.people.access.passwords import is_password
 from fablab.people.access.proving import active_factor, prove
 from fablab.people.access.tries import TRIES_BY_ADDRESS, TRIES_BY_EMAIL, TRY_WINDOW, digest, failed, slow_down
-from fablab.people.models import Login, LoginTry, Member, Role
+from fablab.people.models import Login, LoginTry, Member, MemberState, Role
 
 LOGIN_LIFE = timedelta(days=14)
 STEP_LIFE = timedelta(minutes=10)
@@ -44,6 +45,16 @@ class SignedIn:
     browser: str = ""
     factor_due_at: datetime | None = None
     held_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """As much of a member as a request has to know."""
+
+    id: int
+    name: str
+    role: Role
+    language: str
 
 
 class SecondStep(Unauthenticated):
@@ -183,12 +194,55 @@ def _new_login(uow: UnitOfWork, member: Member, entry: Entry) -> SignedIn:
     return signed_in_as(member, csrf, token, browser=browser, due_at=policy.due_at(uow, member), now=uow.now)
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A sign-in that goes on. `is_tired`: when it was last seen is to be written down again (`touch`)."""
+
+    signed_in: SignedIn
+    is_tired: bool
+
+
+def resumed(uow: UnitOfWork, tokens: Collection[str]) -> dict[str, Resumed]:
+    """By token, those that still hold, in one look-up. Reads only."""
+    by_hash = {digest(token): token for token in tokens}
+    found: dict[str, Resumed] = {}
+    for row in uow.session.execute(_LOGINS, {"hashes": list(by_hash)}):
+        if row.expires_at <= uow.now or row.state is not MemberState.ACTIVE:
+            continue
+        who = Person(id=row.id, name=row.name, role=row.role, language=row.language)
+        due_at = row.due_at if row.role in policy.ROLES else None
+        found[by_hash[row.token_hash]] = Resumed(
+            signed_in_as(who, row.csrf, "", due_at=due_at, now=uow.now), uow.now - row.seen_at >= SEEN_EVERY
+        )
+    return found
+
+
+# Put together once: it is run for every request.
+_LOGINS = (
+    select(
+        Login.token_hash,
+        Login.csrf,
+        Login.seen_at,
+        Login.expires_at,
+        Member.id,
+        Member.name,
+        Member.role,
+        Member.language,
+        Member.state,
+        FactorDue.due_at,
+    )
+    .join(Member, Member.id == Login.member_id)
+    .outerjoin(FactorDue, FactorDue.member_id == Login.member_id)
+    .where(Login.token_hash.in_(bindparam("hashes", expanding=True, type_=String)))
+)
+
+
 def resume(uow: UnitOfWork, token: str) -> SignedIn:
-    """Who holds this sign-in. Reads only; `touch` writes when it was last seen."""
-    login = uow.session.get(Login, digest(token))
-    if login is None or login.expires_at <= uow.now or not login.member.active:
+    """Who holds this sign-in."""
+    found = resumed(uow, [token]).get(token)
+    if found is None:
         raise Unauthenticated("login.expired")
-    return signed_in_as(login.member, login.csrf, "", due_at=policy.due_at(uow, login.member), now=uow.now)
+    return found.signed_in
 
 
 def needs_touch(uow: UnitOfWork, token: str) -> bool:
@@ -213,7 +267,7 @@ def sign_out(uow: UnitOfWork, token: str) -> str | None:
 
 
 def signed_in_as(
-    member: Member,
+    member: Member | Person,
     csrf: str,
     token: str,
     scopes: frozenset[str] | None = None,

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 
 from fablab.base.database import UnitOfWork
 from fablab.people.certifications.models import SupervisedUse
 from fablab.people.certifications.standing import Grant
 from fablab.people.models import Certification
 from fablab.places.models import Technology
+
+_OF_MANY = select(Certification).where(
+    Certification.member_id.in_(bindparam("ids", expanding=True, type_=Integer)),
+    Certification.revoked_at.is_(None),
+)
 
 
 def grants_of(uow: UnitOfWork, member_id: int) -> list[Grant]:
@@ -28,10 +33,7 @@ def grants_of(uow: UnitOfWork, member_id: int) -> list[Grant]:
 def grants_of_many(uow: UnitOfWork, member_ids: Collection[int]) -> dict[int, list[Grant]]:
     """`grants_of` for each of them, in one query."""
     found: dict[int, list[Grant]] = {id_: [] for id_ in member_ids}
-    query = select(Certification).where(
-        Certification.member_id.in_(member_ids), Certification.revoked_at.is_(None)
-    )
-    for row in uow.session.scalars(query):
+    for row in uow.session.scalars(_OF_MANY, {"ids": list(member_ids)}):
         found[row.member_id].append(grant_of(row))
     return found
 

@@ -45,7 +45,7 @@ def move(uow: UnitOfWork, hook_id: int, action: str) -> Hook:
         raise NotFound
     row = hooks.move(uow, hook_id, action)
     _note(uow, "hook.resumed" if action == "resume" else "hook.paused", row)
-    uow.raise_event("outbox", "house", "waiting")
+    uow.raise_event("outbox", "house", "hook")
     return row
 
 
@@ -65,7 +65,7 @@ def remove(uow: UnitOfWork, hook_id: int) -> None:
 def knock(uow: UnitOfWork, hook_id: int) -> Delivery:
     require(uow.actor, Right.MANAGE)
     row = hooks.knock(uow, hook_id)
-    uow.raise_event("outbox", "house", "waiting")
+    uow.raise_event("outbox", "house", "hook")
     return row
 
 
@@ -73,7 +73,7 @@ def replay(uow: UnitOfWork, hook_id: int, delivery_id: int) -> Delivery:
     require(uow.actor, Right.MANAGE)
     row = hooks.replay(uow, hook_id, delivery_id)
     _note(uow, "hook.replayed", hooks.hook(uow, hook_id))
-    uow.raise_event("outbox", "house", "waiting")
+    uow.raise_event("outbox", "house", "hook")
     return row
 
 
