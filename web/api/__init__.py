@@ -6,7 +6,9 @@ from web.api import (
     belonging,
     cameras,
     certifications,
+    desks,
     feeds,
+    hires,
     hooks,
     hours,
     house,
@@ -14,6 +16,7 @@ from web.api import (
     letters,
     machines,
     members,
+    partners,
     people,
     plan,
     reach,
@@ -46,6 +49,9 @@ ROUTES = (
     *hooks.ROUTES,
     *house.ROUTES,
     *hours.ROUTES,
+    *desks.ROUTES,
+    *hires.ROUTES,
+    *partners.ROUTES,
 )
 
 

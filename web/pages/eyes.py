@@ -199,7 +199,20 @@ def price(words: Words, quote: Quote | None, *, charged_at: datetime | None = No
 def _sum(words: Words, line: Line) -> str:
     if line.code in ("machine_time", "reserved_time"):
         return f"{words.duration(line.quantity * 3600)} × {words.money(line.unit_cents)}/h"
+    if line.code.startswith("stay_"):
+        return stay_sum(words, line)
     return f"{words.grams(line.quantity)} × {words.money(line.unit_cents)}/kg"
+
+
+def stay_sum(words: Words, line: Line) -> str:
+    """Half-days that a pass has paid have no price of their own."""
+    if line.code == "stay_hour":
+        return f"{words.duration(line.quantity * 3600)} × {words.money(line.unit_cents)}/h"
+    if line.code == "stay_pass":
+        return words.ngettext("%(num)s half-day", "%(num)s half-days", int(line.quantity)) % {
+            "num": int(line.quantity)
+        }
+    return f"{line.quantity:g} × {words.money(line.unit_cents)}"
 
 
 def analysis(found: Analysis) -> AnalysisView:

@@ -10,7 +10,7 @@ from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.claims.workshops.models import Workshop, WorkshopPrice
 from fablab.claims.workshops.offer import Price, Said, checked
 from fablab.claims.workshops.words import WorkshopKind
-from fablab.people import log
+from fablab.people import log, partners
 from fablab.people.access import Right, allows, require
 from fablab.people.models import Audience, Organisation
 from fablab.places.models import Resource
@@ -18,7 +18,7 @@ from fablab.places.models import Resource
 
 def create(uow: UnitOfWork, said: Said) -> Workshop:
     """Raises `Invalid` workshop.* with its field; `Conflict` workshop.taken for a slug that is there."""
-    require(uow.actor, Right.MANAGE)
+    partners.require_part(uow, said.partner_id)
     columns = _checked(uow, said)
     row = Workshop(
         **columns,
@@ -40,8 +40,8 @@ def change(uow: UnitOfWork, workshop_id: int, version: int, said: Said) -> Works
 
     What was promised to a session stays: its prices are frozen, and what it holds is its claim's.
     """
-    require(uow.actor, Right.MANAGE)
     row = _locked(uow, workshop_id, version)
+    partners.require_part(uow, said.partner_id)
     for name, value in _checked(uow, said).items():
         setattr(row, name, value)
     row.prices = []
@@ -52,14 +52,12 @@ def change(uow: UnitOfWork, workshop_id: int, version: int, said: Said) -> Works
 
 def retire(uow: UnitOfWork, workshop_id: int, version: int) -> Workshop:
     """Nobody asks for it any more; what was asked for goes on."""
-    require(uow.actor, Right.MANAGE)
     row = _locked(uow, workshop_id, version)
     row.active = False
     return _changed(uow, row, "workshop.retired")
 
 
 def bring_back(uow: UnitOfWork, workshop_id: int, version: int) -> Workshop:
-    require(uow.actor, Right.MANAGE)
     row = _locked(uow, workshop_id, version)
     row.active = True
     return _changed(uow, row, "workshop.brought_back")
@@ -70,6 +68,14 @@ def get(uow: UnitOfWork, workshop_id: int) -> Workshop:
     if row is None:
         raise NotFound("workshop.unknown")
     return row
+
+
+def of_partner(uow: UnitOfWork, partner_id: int | None) -> list[Workshop]:
+    """What one part of the house offers, retired ones at the end. For whoever may see that part."""
+    partners.require_sight(uow, partner_id)
+    mine = Workshop.partner_id == partner_id if partner_id is not None else Workshop.partner_id.is_(None)
+    found = uow.session.scalars(select(Workshop).where(mine))
+    return sorted(found, key=lambda row: (not row.active, *_by_title(row)))
 
 
 def by_slug(uow: UnitOfWork, slug: str) -> Workshop:
@@ -106,8 +112,10 @@ def _checked(uow: UnitOfWork, said: Said) -> dict[str, object]:
     if said.partner_id is not None and uow.session.get(Organisation, said.partner_id) is None:
         raise Invalid("workshop.partner", field="partner")
     named = {id_ for want in said.needs for id_ in want.resource_ids}
-    known = set(uow.session.scalars(select(Resource.id).where(Resource.id.in_(named)))) if named else set()
-    if named - known:
+    rows = list(uow.session.scalars(select(Resource).where(Resource.id.in_(named))).unique()) if named else []
+    # What the house runs itself is for everybody; what another partner runs is not offered by name.
+    usable = {row.id for row in rows if row.partner_id is None or partners.runs(uow, row.partner_id)}
+    if named - usable:
         raise Invalid("workshop.resource", field="needs")
     return columns
 
@@ -128,7 +136,8 @@ def _prices(said: tuple[Price, ...]) -> list[WorkshopPrice]:
 def _locked(uow: UnitOfWork, workshop_id: int, version: int) -> Workshop:
     query = select(Workshop).where(Workshop.id == workshop_id).with_for_update(of=Workshop)
     row = uow.session.scalars(query).one_or_none()
-    if row is None:
+    if row is None or not partners.runs(uow, row.partner_id):
+        require(uow.actor, Right.PARTNER)
         raise NotFound("workshop.unknown")
     if row.version != version:
         raise Conflict("workshop.changed", seen=version, now=row.version)

@@ -508,6 +508,10 @@ WORDS: dict[str, dict[str, str]] = {
         "machine_time": _("Machine time"),
         "reserved_time": _("Machine time, paid with the reservation"),
         "material": _("Material"),
+        "stay_hour": _("By the hour"),
+        "stay_half_day": _("By the half-day"),
+        "stay_day": _("By the day"),
+        "stay_pass": _("Paid by a pass"),
     },
     "run_detail": {
         "too_late": _("Nobody started it in time."),
