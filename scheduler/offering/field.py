@@ -55,14 +55,13 @@ NONE = Spans.of(())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """One resource. `hours`: when it may be used; `hard`: what stays; `soft`: runs that may still move, `names` theirs.
-    `cost`: of two that would serve the lesser is taken."""
+    """One resource. `hours`: when it may be used; `hard`: what stays; `soft`: runs that may still move. `cost`: of two
+    that would serve the lesser is taken."""
 
     resource: int
     hours: Spans
     hard: Spans = NONE
     soft: Spans = NONE
-    names: tuple[str, ...] = ()
     cost: tuple[float, ...] = ()
 
 
@@ -154,7 +153,8 @@ class Field:
         return total
 
     def crew(self, at_start: int) -> Opening | None:
-        """Who comes at the start with this index, together moving as few runs as can be; None if they cannot."""
+        """Who comes at the start with this index, together moving as few runs as can be; None if they cannot. Those that
+        would move have the names of `name_of`."""
         start, end = int(self._from[at_start]), int(self._until[at_start])
         rows = [
             Row(
@@ -163,8 +163,7 @@ class Field:
                 soft=_runs(thing, start, end),
                 cost=thing.cost,
             )
-            for line, thing in enumerate(self.things)
-            if self.free[line, at_start]
+            for thing in map(self.things.__getitem__, self._candidates(at_start))
         ]
         calls = tuple(
             Call(eligible=want.eligible, length_min=end - start, quantity=want.quantity)
@@ -172,14 +171,43 @@ class Field:
         )
         return at(rows, Ask(calls=calls, since=start, until=end, attended_min=end - start), start)
 
+    def _candidates(self, at_start: int) -> list[int]:
+        """Who is free; where no two wants compete, of these no more than are wanted, the cheapest."""
+        free = np.flatnonzero(self.free[:, at_start]).tolist()
+        if not self._apart:
+            return free
+        moved = self.moved[:, at_start]
+        free.sort(key=lambda line: (moved[line], self.things[line].cost, self.things[line].resource))
+        chosen: list[int] = []
+        for want in self.wants:
+            eligible = set(want.eligible)
+            chosen += [line for line in free if self.things[line].resource in eligible][: want.quantity]
+        return sorted(chosen)
+
+    @cached_property
+    def _apart(self) -> bool:
+        """Whether no resource is eligible for two wants."""
+        return len({each for want in self.wants for each in want.eligible}) == sum(
+            len(want.eligible) for want in self.wants
+        )
+
     def _eligible(self, number: int) -> list[int]:
         return [self._line[each] for each in self.wants[number].eligible if each in self._line]
+
+
+def name_of(resource: int, start: int) -> str:
+    """What a run that would move is called: it is all that is known of it here."""
+    return f"{resource}@{start}"
 
 
 def _runs(thing: Thing, start: int, end: int) -> tuple[Soft, ...]:
     first = int(np.searchsorted(thing.soft.ends, start, "right"))
     last = int(np.searchsorted(thing.soft.starts, end, "left"))
     return tuple(
-        Soft(start=int(thing.soft.starts[at]), end=int(thing.soft.ends[at]), name=thing.names[at])
+        Soft(
+            start=int(thing.soft.starts[at]),
+            end=int(thing.soft.ends[at]),
+            name=name_of(thing.resource, int(thing.soft.starts[at])),
+        )
         for at in range(first, last)
     )

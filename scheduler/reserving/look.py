@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, floor
+from typing import Protocol
 
 from sqlalchemy import and_, or_, select
 
@@ -17,7 +18,7 @@ from fablab.claims.rules.known import known
 from fablab.claims.rules.models import Presence
 from fablab.claims.rules.policies import resolve
 from fablab.places import house
-from fablab.places.models import Resource, ResourceKind
+from fablab.places.models import Resource, ResourceKind, Technology
 from scheduler.planner.standing import FREEZE
 from scheduler.problem import Piece, pieces
 from scheduler.reserving.asked import InTheWay, Kind, Wanted
@@ -42,6 +43,19 @@ class Look:
 
     def instant(self, minute: int) -> datetime:
         return self.origin + minute * MINUTE
+
+
+class HasHours(Protocol):
+    """What has to be known of a resource to say when it may be used."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def kind(self) -> ResourceKind: ...
+
+    @property
+    def technology(self) -> Technology | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +84,7 @@ def look(uow: UnitOfWork, kind: Kind, *, prefer: Collection[int] = (), without: 
     held: dict[int, list[Held]] = {}
     for each in on(uow, usable, since, until, without=without):
         held.setdefault(each.resource_id, []).append(each)
-    hours = _hours(uow, usable.values(), since, until, origin)
+    hours = usable_hours(uow, usable.values(), since, until, origin)
     attended_s = kind.duration_s if kind.attended_s is None else min(kind.attended_s, kind.duration_s)
     return Look(
         origin=origin,
@@ -222,11 +236,11 @@ def _length_min(kind: Kind, wanted: Wanted, attended_s: int) -> int:
     return ceil((attended_s if wanted.kind is ResourceKind.PERSON else kind.duration_s) / 60)
 
 
-def _hours(
-    uow: UnitOfWork, rows: Iterable[Resource], since: datetime, until: datetime, origin: datetime
+def usable_hours(
+    uow: UnitOfWork, rows: Iterable[HasHours], since: datetime, until: datetime, origin: datetime
 ) -> dict[int | None, tuple[Piece, ...]]:
-    """When each may be used in person, by its policy; under None when somebody of the staff is in the house. People are
-    there when they are on duty."""
+    """When each may be used in person, by its policy, in minutes from `origin`; under None when somebody of the staff is
+    in the house. People are there when they are on duty. Those who keep the same hours share one tuple of them."""
     lore = known(uow)
     found: dict[int | None, tuple[Piece, ...]] = {}
     drawn: dict[tuple[int | None, Presence], tuple[Piece, ...]] = {}

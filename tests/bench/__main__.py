@@ -15,6 +15,7 @@ BENCHES = {
     "fleet": "tests.bench.fleet",
     "fuzz": "tests.bench.fuzz",
     "insert": "tests.bench.insert",
+    "offers": "tests.bench.offers",
     "plan": "tests.bench.plan",
     "public": "tests.bench.public",
     "repair": "tests.bench.repair",

@@ -80,11 +80,11 @@ def test_a_second_half_day_is_offered_only_where_days_run_out() -> None:
 
 def test_a_planned_job_is_in_nobodys_way_but_a_date_without_one_is_better() -> None:
     soft = spans((60 * 9, 60 * 18))
-    busy = [Thing(resource=number, hours=week(), soft=soft, names=(f"job {number}",)) for number in range(6)]
+    busy = [Thing(resource=number, hours=week(), soft=soft) for number in range(6)]
     found = table([*busy, *CREW], WANTS).best(2)
     assert [each.day - MONDAY for each in found] == [1, 2]
     (only,) = table([*busy, *CREW], WANTS, days=1).best(1)
-    assert only.opening.moved == tuple(f"job {number}" for number in range(6))
+    assert only.opening.moved == tuple(f"{number}@{60 * 9}" for number in range(6))
 
 
 def test_what_was_missing_is_told_with_how_many_there_would_have_been() -> None:
@@ -141,7 +141,6 @@ def fields(draw: st.DrawFn) -> Field:
                 hours=spans(*draw(st.sampled_from([((0, 200),), ((0, 90), (100, 200)), ((20, 150),)]))),
                 hard=spans(*hard),
                 soft=spans(*soft),
-                names=tuple(f"{number}.{at}" for at in range(len(soft))),
             )
         )
     wants = tuple(
