@@ -16,6 +16,7 @@ SENTENCES: dict[str, str] = {
     "request.no_contact": _("Please write your name."),
     "request.no_level": _("Please choose the level of your pupils."),
     "request.no_people": _("Please write how many pupils you are, as a number."),
+    "session.date_gone": _("Somebody else was faster: %(start)s is taken by now. Please look again."),
     "thread.not_sure": _("Please tick the box to say that you are sure."),
     "thread.no_way": _("Please choose how you say yes."),
     "thread.no_text": _("Please write something."),
@@ -68,6 +69,10 @@ NOTICES: dict[str, str] = {
     "session.delivered": _(
         "Thank you for your visit: %(title)s. The certificate and the numbers are on the page of your "
         "request:"
+    ),
+    "session.caught_up": _(
+        "The last pieces of your visit are ready: %(title)s. You can fetch them at the lab. How many they are "
+        "stands on the page of your request:"
     ),
     # the lines of a thread; whoever did it stands before them
     "thread.requested": _("asked for a workshop."),
