@@ -20,10 +20,15 @@ from scheduler.search import kernel
 from scheduler.search.packed import moved_whole, pack
 
 CHUNK = 4096  # moves between two looks at the clock, or four for every demand: a few milliseconds
+STEPS = 32  # a run of few moves cools in so many steps: in one or two it would never be cold
 WARMEST = 2.0  # the first temperature, of a typical demand late by its own run,
 OF_LATE = 4.0  # or of what a demand of the given plan costs, where that is less
 PATIENT, LEAST_WARM = 1000, 0.02  # with fewer moves for every demand it is lower in proportion, down to this
-CYCLE = 4000  # moves for every demand: a run with time for more cools several times, each time from the best so far,
+CYCLE, OF_ALL = (
+    4000,
+    16,
+)  # moves for every demand, or as many as there are demands times 16 where that is less:
+# a run with time for more cools several times, each time from the best so far,
 AGAIN = (1.0, 0.5, 0.2)  # from so much of the first temperature, in turn
 COOLEST = 0.015  # the last temperature, of the first: at 200 x 4,000 all is frozen below;
 QUENCH, QUENCHED = 0.9, 3e-5  # but from this part of the time on it falls by so much more, for lesser tiers
@@ -71,6 +76,8 @@ def search(
     demands = len(packed.singles) + len(packed.gangs)
     warmest = _warmest(problem, objective(problem, given)) if demands else 0.0
     tried, chunk, cycles, cycle = 0, max(CHUNK, 4 * demands), 1, 0
+    if iterations is not None:
+        chunk = max(1, min(chunk, iterations // STEPS))
     while demands and not stop():
         spent = (clock() - begun) / limit_s
         part = spent if iterations is None else max(spent, tried / iterations)
@@ -101,7 +108,7 @@ def _cycles(moves: float, demands: int) -> int:
     """How often a run of so many moves cools. A long run does first what a short one does and goes on from there, so
     that more time is never worse: one long cooling from warmer was, at 200 x 4,000.
     """
-    return max(1, int(moves / (CYCLE * demands)))
+    return max(1, int(moves / (min(CYCLE, OF_ALL * demands) * demands)))
 
 
 def _warmest(problem: Problem, given: Objective) -> float:

@@ -29,7 +29,7 @@ STILL_BROKEN_MIN = 4 * 60  # what should be mended by now and is not
 class Tuning:
     """`iterations` of one search."""
 
-    iterations: int = 6_000
+    iterations: int = 30_000
     seed: int = 0
 
 
