@@ -24,11 +24,9 @@ STEPS = 32  # a run of few moves cools in so many steps: in one or two it would 
 WARMEST = 2.0  # the first temperature, of a typical demand late by its own run,
 OF_LATE = 4.0  # or of what a demand of the given plan costs, where that is less
 PATIENT, LEAST_WARM = 1000, 0.02  # with fewer moves for every demand it is lower in proportion, down to this
-CYCLE, OF_ALL = (
-    4000,
-    16,
-)  # moves for every demand, or as many as there are demands times 16 where that is less:
-# a run with time for more cools several times, each time from the best so far,
+# A run with time for more than CYCLE moves for every demand, or than OF_ALL of its number squared where that is less,
+# cools several times, each time from the best so far:
+CYCLE, OF_ALL = 4000, 16
 AGAIN = (1.0, 0.5, 0.2)  # from so much of the first temperature, in turn
 COOLEST = 0.015  # the last temperature, of the first: at 200 x 4,000 all is frozen below;
 QUENCH, QUENCHED = 0.9, 3e-5  # but from this part of the time on it falls by so much more, for lesser tiers
