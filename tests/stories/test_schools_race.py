@@ -98,11 +98,9 @@ def race(lab: Lab, ids: list[str], workers: int) -> list[LabError]:
         try:
             if not any(_holds(offering, lab, id_, rank) for rank in (1, 2, 3)):
                 offering.hold_best(lab.staff, id_)
-            _retry(lambda: lab.database.write(lambda uow: workshops.accept(uow, id_, ONLINE), lab.staff))
+            lab.database.write(lambda uow: workshops.accept(uow, id_, ONLINE), lab.staff)
             if number % 5 == 0:
-                _retry(
-                    lambda: lab.database.write(lambda uow: workshops.cancel(uow, id_, "the bus"), lab.staff)
-                )
+                lab.database.write(lambda uow: workshops.cancel(uow, id_, "the bus"), lab.staff)
         except LabError as error:
             # So many at once that the same few dates are lost again and again: that is said, and nothing is held.
             if error.code not in ("slot_taken", "session.no_date"):
