@@ -3,6 +3,7 @@
 from litestar import Router
 
 from web.api import (
+    agenda,
     belonging,
     cameras,
     certifications,
@@ -20,12 +21,16 @@ from web.api import (
     people,
     plan,
     reach,
+    requests,
     reservations,
     rules,
     security,
+    sessions,
     signup,
+    thread,
     trainings,
     waiting,
+    workshops,
 )
 
 ROUTES = (
@@ -42,6 +47,10 @@ ROUTES = (
     *waiting.ROUTES,
     *certifications.ROUTES,
     *trainings.ROUTES,
+    *sessions.ROUTES,
+    *workshops.ROUTES,
+    *requests.ROUTES,
+    *thread.ROUTES,
     *rules.ROUTES,
     *cameras.ROUTES,
     *letters.ROUTES,
@@ -49,6 +58,7 @@ ROUTES = (
     *hooks.ROUTES,
     *house.ROUTES,
     *hours.ROUTES,
+    *agenda.ROUTES,
     *desks.ROUTES,
     *hires.ROUTES,
     *partners.ROUTES,

@@ -1,33 +1,27 @@
-"""Requests of schools: asked by anybody, answered by the staff, and by the school with the key of its thread.
-
-The key is the secret of any link in a letter to the school. It goes in the header `X-Thread-Key`, which no log keeps.
-"""
+"""Requests of schools: asked by anybody, answered by the staff and by members who asked. A school without an account has
+the key of its thread (`web.api.thread`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
 
-import anyio.to_thread
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from fablab.base.database import Actor, Database, UnitOfWork
-from fablab.base.errors import Invalid, NotFound
+from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.claims import workshops
 from fablab.claims.workshops import Answer, letters, thread
 from fablab.claims.workshops.models import Session
-from fablab.claims.workshops.words import AcceptedBy, SessionState
-from fablab.people import documents
+from fablab.claims.workshops.words import SessionState
 from fablab.people.access import SignedIn, allows
-from fablab.people.documents import Sent
 from fablab.programs.store import Store
-from scheduler import schools
+from scheduler.offering import DateOffer, Offering
 from web.api.answer import instant
-from web.api.workshops_schema import (
+from web.api.requests_schema import (
     AcceptIn,
     AskedOut,
     ConfirmedOut,
@@ -50,13 +44,11 @@ from web.api.workshops_schema import (
 from web.errors import said_refusals
 from web.security import Access, Pace, Right, visitor
 from web.settings import Settings
-from web.uploads import Uploads
 from web.words import Words
 
 TAGS = ["requests"]
-ThreadKey = Annotated[str, HeaderParameter(name="X-Thread-Key")]
 AnyRequest = Request[Any, Any, Any]
-Shape = TypeVar("Shape")
+MOST_DATES = 20
 
 
 # -- for everybody ---------------------------------------------------------------------------------------------
@@ -116,12 +108,12 @@ def confirm(data: JSONBody[KeyIn], database: NamedDependency[Database]) -> Confi
 def listed(
     database: NamedDependency[Database],
     signed_in: NamedDependency[SignedIn],
-    state: FromQuery[SessionState | None] = None,
+    wanted: Annotated[SessionState | None, QueryParameter(name="state")] = None,
     text: FromQuery[str] = "",
 ) -> tuple[RequestOut, ...]:
     """The newest first; `text`: part of a name, a town, a number."""
     with database.read(signed_in.actor) as uow:
-        states = [state] if state is not None else []
+        states = [wanted] if wanted is not None else []
         return tuple(request_out(row) for row in workshops.requests(uow, states, text[:100]))
 
 
@@ -140,7 +132,7 @@ def one(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """With every step of its thread."""
-    return _seen(database, signed_in.actor, request_id, words)
+    return seen(database, signed_in.actor, request_id, words)
 
 
 @get("/requests/{request_id:str}/dates", access=Right.OPERATE, sync_to_thread=True, tags=TAGS)
@@ -148,12 +140,11 @@ def dates(
     request_id: FromPath[str],
     database: NamedDependency[Database],
     signed_in: NamedDependency[SignedIn],
-    first: FromQuery[date | None] = None,
-    last: FromQuery[date | None] = None,
+    n: FromQuery[int] = 6,
 ) -> DatesOut:
     """The best dates as the calendar is now, with everything the workshop needs, and what the wished ones lacked."""
-    with database.read(signed_in.actor) as uow:
-        return dates_out(schools.dates(uow, request_id, first=first, last=last))
+    offering = Offering(database=database)
+    return dates_out(offering.best(signed_in.actor, request_id, max(1, min(n, MOST_DATES))))
 
 
 @post(
@@ -170,10 +161,17 @@ def propose(
     signed_in: NamedDependency[SignedIn],
     words: NamedDependency[Words],
 ) -> ThreadOut:
-    """One to three of these dates, for the school to choose from; 409 `session.date_gone` where one is no more."""
+    """Up to three dates for the school to choose from: those of these starts, or the best there are where none is named.
+    409 `session.date_gone` where one cannot be had."""
+    offering, actor = Offering(database=database), signed_in.actor
+    if not data.starts:
+        offering.propose(actor, request_id)
+        return seen(database, actor, request_id, words)
     starts = [_instant(text, "starts") for text in data.starts[:10]]
-    schools.propose(database, signed_in.actor, request_id, starts, first=data.first, last=data.last)
-    return _seen(database, signed_in.actor, request_id, words)
+    proposals = [_at(offering, actor, request_id, start).proposal for start in starts]
+    missed = [row.stored() for row in offering.best(actor, request_id, 1).missed]
+    database.write(lambda uow: workshops.propose(uow, request_id, proposals, missed), actor)
+    return seen(database, signed_in.actor, request_id, words)
 
 
 @post(
@@ -187,8 +185,9 @@ def hold(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """All of it or none of it is kept; planned jobs in its way are moved. 409 `slot_taken`."""
-    schools.hold(database, signed_in.actor, request_id, data.rank, instant(data.until, "until"))
-    return _seen(database, signed_in.actor, request_id, words)
+    until = instant(data.until, "until")
+    Offering(database=database).hold(signed_in.actor, request_id, data.rank, until)
+    return seen(database, signed_in.actor, request_id, words)
 
 
 @post(
@@ -201,10 +200,11 @@ def move(
     signed_in: NamedDependency[SignedIn],
     words: NamedDependency[Words],
 ) -> ThreadOut:
-    """To one of the dates that `GET .../dates` gives; where that cannot be had the old one stays."""
-    start = _instant(data.start_at, "start_at")
-    schools.move(database, signed_in.actor, request_id, start, data.why, first=data.first, last=data.last)
-    return _seen(database, signed_in.actor, request_id, words)
+    """The whole gang, to another start; where that cannot be had all of it stays where it was."""
+    offering, start = Offering(database=database), _instant(data.start_at, "start_at")
+    proposal = _at(offering, signed_in.actor, request_id, start).proposal
+    offering.move(signed_in.actor, request_id, proposal, data.why)
+    return seen(database, signed_in.actor, request_id, words)
 
 
 @post(
@@ -218,8 +218,8 @@ def accept(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """By the member who asked, or by the staff for the school."""
-    said = _answer(data)
-    return _done(
+    said = answer_of(data)
+    return done(
         database, signed_in.actor, request_id, words, lambda uow: workshops.accept(uow, request_id, said)
     )
 
@@ -239,7 +239,7 @@ def give_back(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """Not this date: it is free again, and another one is looked for."""
-    return _done(
+    return done(
         database,
         signed_in.actor,
         request_id,
@@ -259,7 +259,7 @@ def cancel(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """It does not take place, and the other side reads why."""
-    return _done(
+    return done(
         database, signed_in.actor, request_id, words, lambda uow: workshops.cancel(uow, request_id, data.why)
     )
 
@@ -278,7 +278,7 @@ def decline(
     signed_in: NamedDependency[SignedIn],
     words: NamedDependency[Words],
 ) -> ThreadOut:
-    return _done(
+    return done(
         database, signed_in.actor, request_id, words, lambda uow: workshops.decline(uow, request_id, data.why)
     )
 
@@ -294,7 +294,7 @@ def reopen(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """What lapsed, was declined or cancelled is a request again."""
-    return _done(
+    return done(
         database, signed_in.actor, request_id, words, lambda uow: workshops.reopen(uow, request_id, data.text)
     )
 
@@ -316,7 +316,7 @@ def message(
         thread.message(uow, session, data.text, for_staff=data.for_staff)
         return session
 
-    return _done(database, signed_in.actor, request_id, words, work)
+    return done(database, signed_in.actor, request_id, words, work)
 
 
 @post(
@@ -334,101 +334,13 @@ def mediator(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """Who of the team leads it; null: nobody yet."""
-    return _done(
+    return done(
         database,
         signed_in.actor,
         request_id,
         words,
         lambda uow: workshops.assign(uow, request_id, data.member),
     )
-
-
-# -- for the school, by the key of its thread ---------------------------------------------------------------------
-
-
-@get("/thread", access=Access.PUBLIC, pace=Pace.LOGIN, sync_to_thread=True, tags=TAGS)
-def thread_one(
-    key: ThreadKey, database: NamedDependency[Database], words: NamedDependency[Words]
-) -> ThreadOut:
-    """The request, with every step."""
-    session_id, actor = _opened(database, key)
-    return _seen(database, actor, session_id, words)
-
-
-@post(
-    "/thread/{act:str}",
-    access=Access.PUBLIC,
-    pace=Pace.LOGIN,
-    csrf="json",
-    sync_to_thread=True,
-    status_code=200,
-    tags=TAGS,
-)
-def thread_act(
-    act: FromPath[str],
-    key: ThreadKey,
-    data: JSONBody[dict[str, Any]],
-    database: NamedDependency[Database],
-    words: NamedDependency[Words],
-) -> ThreadOut:
-    """hold, accept, give-back, cancel, reopen or message, each with the body of the staff's route of that name."""
-    session_id, actor = _opened(database, key)
-    if act == "hold":
-        schools.hold(database, actor, session_id, _read(data, HoldIn).rank)
-        return _seen(database, actor, session_id, words)
-    work = _of_school(act, session_id, data)
-    return _done(database, actor, session_id, words, work)
-
-
-@post(
-    "/thread/signed",
-    access=Access.PUBLIC,
-    pace=Pace.UPLOAD,
-    csrf="json",
-    status_code=200,
-    tags=TAGS,
-    request_max_body_size=None,  # `documents.keep` counts the bytes of the file itself
-)
-async def thread_signed(
-    request: AnyRequest,
-    key: ThreadKey,
-    database: NamedDependency[Database],
-    uploads: NamedDependency[Uploads],
-    settings: NamedDependency[Settings],
-    words: NamedDependency[Words],
-) -> ThreadOut:
-    """The signed paper is the school's yes: multipart, the field `file`; PDF, JPEG or PNG."""
-    session_id, actor = await anyio.to_thread.run_sync(_opened, database, key)
-    store = thread.store_in(settings.data_dir)
-
-    def keep(name: str, pieces: Iterable[bytes]) -> Sent:
-        return documents.keep(store, name, pieces)
-
-    sent, _ = await uploads.take(request, keep)
-
-    def accepted() -> ThreadOut:
-        said = Answer(by=AcceptedBy.SIGNED, file=sent)
-        try:
-            return _done(
-                database, actor, session_id, words, lambda uow: workshops.accept(uow, session_id, said)
-            )
-        except BaseException:
-            thread.discard(database, store, sent)
-            raise
-
-    return await anyio.to_thread.run_sync(accepted)
-
-
-@get("/thread/files/{entry_id:int}", access=Access.PUBLIC, pace=Pace.LOGIN, sync_to_thread=True, tags=TAGS)
-def thread_file(
-    entry_id: FromPath[int],
-    key: ThreadKey,
-    database: NamedDependency[Database],
-    settings: NamedDependency[Settings],
-) -> Response[bytes]:
-    """A file of the thread, as a download."""
-    session_id, actor = _opened(database, key)
-    return _file(database, actor, session_id, entry_id, thread.store_in(settings.data_dir))
 
 
 @get(
@@ -445,63 +357,34 @@ def request_file(
     settings: NamedDependency[Settings],
 ) -> Response[bytes]:
     """A file of the thread, as a download."""
-    return _file(database, signed_in.actor, request_id, entry_id, thread.store_in(settings.data_dir))
+    return file_of(database, signed_in.actor, request_id, entry_id, thread.store_in(settings.data_dir))
 
 
 # -- how ---------------------------------------------------------------------------------------------------------
 
 
-def _opened(database: Database, key: str) -> tuple[str, Actor]:
-    with database.read() as uow:
-        found = thread.by_key(uow, key[:200])
-        return found.session.id, found.actor
-
-
-def _seen(database: Database, actor: Actor, session_id: str, words: Words) -> ThreadOut:
+def seen(database: Database, actor: Actor, session_id: str, words: Words) -> ThreadOut:
     with database.read(actor) as uow:
         session = workshops.may_see(uow, session_id)
         return thread_out(uow, session, words, is_staff=allows(actor, Right.SEE_ALL))
 
 
-def _done(
+def done(
     database: Database, actor: Actor, session_id: str, words: Words, work: Callable[[UnitOfWork], Session]
 ) -> ThreadOut:
     database.write(work, actor)
-    return _seen(database, actor, session_id, words)
+    return seen(database, actor, session_id, words)
 
 
-def _of_school(act: str, session_id: str, data: dict[str, Any]) -> Callable[[UnitOfWork], Session]:
-    if act == "accept":
-        said = _answer(_read(data, AcceptIn))
-        return lambda uow: workshops.accept(uow, session_id, said)
-    if act == "cancel":
-        why = _read(data, WhyIn).why
-        return lambda uow: workshops.cancel(uow, session_id, why)
-    text = _read(data, TextIn).text
-    if act == "give-back":
-        return lambda uow: workshops.give_back(uow, session_id, text)
-    if act == "reopen":
-        return lambda uow: workshops.reopen(uow, session_id, text)
-    if act == "message":
-
-        def write(uow: UnitOfWork) -> Session:
-            session = workshops.may_see(uow, session_id)
-            thread.message(uow, session, text)
-            return session
-
-        return write
-    raise NotFound
+def _at(offering: Offering, actor: Actor, session_id: str, start: datetime) -> DateOffer:
+    found = offering.at(actor, session_id, start)
+    if found is None:
+        raise Conflict("session.date_gone", start=start.isoformat())
+    return found
 
 
-def _answer(data: AcceptIn) -> Answer:
+def answer_of(data: AcceptIn) -> Answer:
     return Answer(by=data.by, order_number=data.order_number[:200], payer=data.payer)
-
-
-def _read(data: dict[str, Any], shape: type[Shape]) -> Shape:
-    try:
-        return msgspec.convert(data, shape)
-    except msgspec.ValidationError as error:
-        raise Invalid("http.bad_request") from error
 
 
 def _instant(text: str, field: str) -> datetime:
@@ -511,7 +394,9 @@ def _instant(text: str, field: str) -> datetime:
     return at
 
 
-def _file(database: Database, actor: Actor, session_id: str, entry_id: int, store: Store) -> Response[bytes]:
+def file_of(
+    database: Database, actor: Actor, session_id: str, entry_id: int, store: Store
+) -> Response[bytes]:
     with database.read(actor) as uow:
         row = thread.entry(uow, workshops.may_see(uow, session_id), entry_id)
         if row.file_sha256 is None:
@@ -539,9 +424,5 @@ ROUTES = (
     reopen,
     message,
     mediator,
-    thread_one,
-    thread_signed,
-    thread_act,
-    thread_file,
     request_file,
 )

@@ -29,7 +29,7 @@ from fablab.claims.workshops.deciding import (
 )
 from fablab.claims.workshops.gang import Proposal, Spot, proposal_of, spots
 from fablab.claims.workshops.models import Session, SessionOffer, ThreadEntry, Workshop, WorkshopPrice
-from fablab.claims.workshops.reads import between, get, may_see, of_member, requests, waiting
+from fablab.claims.workshops.reads import between, get, may_see, of_member, requests, resource_ids, waiting
 from fablab.claims.workshops.words import (
     OFFER_STEPS,
     REGISTRATION_STEPS,
@@ -88,6 +88,7 @@ __all__ = [
     "remind_due",
     "reopen",
     "requests",
+    "resource_ids",
     "spots",
     "waiting",
     "warnings",

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, select
 
 from fablab import notices
-from fablab.base.database import Actor, UnitOfWork
+from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, Fact, Invalid, NotFound, TooMany
 from fablab.claims.workshops import letters
 from fablab.claims.workshops.letters import SchoolLetter
@@ -180,6 +180,16 @@ def store_in(data_dir: Path) -> Store:
     store = Store(root)
     root.chmod(0o700)
     return store
+
+
+def discard(database: Database, store: Store, sent: Sent) -> None:
+    """Throw away a file that came in but was not wanted, unless a line rests on the same bytes."""
+    with database.read() as uow:
+        used = uow.session.scalar(
+            select(ThreadEntry.id).where(ThreadEntry.file_sha256 == sent.sha256).limit(1)
+        )
+    if used is None:
+        store.forget(sent.sha256)
 
 
 def _slow_down(uow: UnitOfWork, session: Session) -> None:

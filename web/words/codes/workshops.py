@@ -27,6 +27,7 @@ SENTENCES: dict[str, str] = {
     "workshop.need": _("One of the needs cannot be met as it is written."),
     "workshop.resource": _("One of the things that are named is not in the house."),
     "workshop.partner": _("There is no such partner."),
+    "workshop.grants": _("This workshop grants no certification."),
     "workshop.piece": _("Say what the piece takes: the technology, the minutes and the grams."),
     "workshop.price": _("A price goes from 0 to 100,000 euros."),
     "workshop.price_twice": _("There are two prices for the same people and the same payer."),
