@@ -16,6 +16,7 @@ from fablab.base.errors import Conflict, LabError
 from fablab.base.events import Event
 from fablab.claims import hires, reservations, workshops
 from fablab.claims.jobs import use as jobs
+from fablab.claims.reservations import handing
 from fablab.claims.rules import passport
 from fablab.claims.workshops import came, due
 from fablab.notices import hooks, outbox
@@ -105,6 +106,7 @@ class Ticks:
         try:
             missed = self._database.write(reservations.release_missed)
             self._database.write(reservations.complete_ended)
+            self._database.write(handing.lapse)
             self._database.write(hires.tend)
             self._database.write(waiting.sweep)
             self._database.write(workshops.lapse_due)

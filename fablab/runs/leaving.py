@@ -15,6 +15,7 @@ from fablab.claims import calendar, reservations, waiting
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Claim
+from fablab.claims.reservations import handing
 from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.claims.trainings import use as trainings
 from fablab.claims.waiting.models import LIVE as IN_LINE
@@ -61,6 +62,7 @@ def give_back(uow: UnitOfWork, member_id: int) -> GivenBack:
     """
     member = uow.session.get_one(Member, member_id)
     waited = _leave_lines(uow, member_id)
+    handing.close_of(uow, member_id)
     running = _running(uow, member_id)
     found = GivenBack(
         waiting=waited,

@@ -13,7 +13,7 @@ from fablab.base.events import Event
 from fablab.claims import reservations
 from fablab.claims.calendar import claim
 from fablab.claims.models import ClaimState
-from fablab.claims.reservations import Arrival, Order, Repeat, Reservation, ReservationState
+from fablab.claims.reservations import Arrival, Order, Repeat, Reservation, ReservationState, handing
 from fablab.claims.reservations.together import reserve_together
 from fablab.claims.rules.models import ReservationPolicy
 from fablab.money import quotes
@@ -385,23 +385,96 @@ def test_whose_it_is_now_is_known(lab: Lab) -> None:
 # --- handed over
 
 
-def test_the_new_holder_has_it_pays_and_is_told(lab: Lab) -> None:
-    row = reserve(lab)
-    other = lab.actors["other"].member_id
-    assert other is not None
+def number(lab: Lab, who: str) -> int:
+    found = lab.actors[who].member_id
+    assert found is not None
+    return found
+
+
+def offered(lab: Lab, reservation_id: str, to: str = "other") -> None:
     with lab.database.begin(lab.maker) as uow:
-        found = reservations.hand_over(uow, row.id, other)
-        assert (found.member_id, claim(uow, row.id).member_id) == (other, other)
-    assert told(lab, "other") == ["reservation.handed_to_you"]
+        handing.offer(uow, reservation_id, number(lab, to))
+
+
+def holder(lab: Lab, reservation_id: str) -> tuple[int, int | None]:
+    """Of the reservation and of its claim."""
+    with lab.database.read() as uow:
+        return uow.session.get_one(Reservation, reservation_id).member_id, claim(
+            uow, reservation_id
+        ).member_id
+
+
+def test_what_is_offered_stays_the_givers_until_the_other_says_yes(lab: Lab) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    assert holder(lab, row.id) == (number(lab, "maker"), number(lab, "maker"))
+    assert told(lab, "other") == ["reservation.offered_to_you"]
+    with lab.database.begin(lab.actors["other"]) as uow:
+        handing.accept(uow, row.id)
+    assert holder(lab, row.id) == (number(lab, "other"), number(lab, "other"))
+    assert "reservation.handed_on" in told(lab, "maker")
+
+
+@pytest.mark.parametrize("who", ["maker", "staff"])
+def test_nobody_says_yes_for_somebody_who_can_say_it(lab: Lab, who: str) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    with pytest.raises(NotFound), lab.database.begin(lab.actors[who]) as uow:
+        handing.accept(uow, row.id)
+    assert holder(lab, row.id)[0] == number(lab, "maker")
+
+
+def test_a_no_leaves_it_where_it_was_and_is_told(lab: Lab) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    with lab.database.begin(lab.actors["other"]) as uow:
+        handing.decline(uow, row.id)
+        assert handing.offered_to(uow, number(lab, "other")) == []
+    assert holder(lab, row.id)[0] == number(lab, "maker")
+    assert "reservation.hand_over_declined" in told(lab, "maker")
+
+
+def test_an_offer_that_nobody_answers_lapses_after_two_days_and_before_its_hour(lab: Lab) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    with lab.database.read() as uow:
+        found = handing.of(uow, row.id)
+        assert found is not None
+        assert found.until_at == min(row.start_at, lab.clock.now() + timedelta(days=2))
+    lab.clock.set(found.until_at)
+    with pytest.raises(Conflict, match="offer_over"), lab.database.begin(lab.actors["other"]) as uow:
+        handing.accept(uow, row.id)
+    assert lab.database.write(handing.lapse) == 1
+    assert "reservation.hand_over_lapsed" in told(lab, "maker")
+
+
+def test_what_is_cancelled_meanwhile_can_be_had_no_more(lab: Lab) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    with lab.database.begin(lab.maker) as uow:
+        reservations.cancel(uow, row.id)
+    with pytest.raises(BadStep), lab.database.begin(lab.actors["other"]) as uow:
+        handing.accept(uow, row.id)
+    lab.database.write(handing.lapse)
+    with lab.database.read() as uow:
+        assert handing.of(uow, row.id) is None
+
+
+def test_a_second_offer_takes_the_place_of_the_first(lab: Lab) -> None:
+    row = reserve(lab)
+    offered(lab, row.id)
+    offered(lab, row.id, "staff")
+    with pytest.raises(NotFound), lab.database.begin(lab.actors["other"]) as uow:
+        handing.accept(uow, row.id)
+    with lab.database.begin(lab.staff) as uow:
+        assert handing.accept(uow, row.id).member_id == number(lab, "staff")
 
 
 def test_the_rules_are_asked_for_the_new_holder(lab: Lab) -> None:
     row = reserve(lab, "laser", actor=lab.staff)
-    assert lab.maker.member_id is not None
     with pytest.raises(Refused), lab.database.begin(lab.staff) as uow:
-        reservations.hand_over(uow, row.id, lab.maker.member_id)
-    with lab.database.read() as uow:
-        assert uow.session.get_one(Reservation, row.id).member_id == lab.staff.member_id
+        handing.offer(uow, row.id, number(lab, "maker"))
+    assert holder(lab, row.id)[0] == lab.staff.member_id
 
 
 # --- agreed to

@@ -122,7 +122,9 @@ def test_a_series_says_what_it_skips(site: Site) -> None:
 def test_it_is_handed_over_and_cancelled_by_its_new_holder(site: Site) -> None:
     path = f"/api/reservations/{reserve(site)['id']}"
     other = site.lab.actors["other"].member_id
-    assert post(site, "maker", f"{path}/hand-over", {"member": other}).json()["member"] == other
+    assert post(site, "maker", f"{path}/hand-over", {"member": other}).json()["to"] == other
+    assert post(site, "maker", f"{path}/hand-over/accept", {}).status_code == 404
+    assert post(site, "other", f"{path}/hand-over/accept", {}).json()["state"] == "accepted"
     assert post(site, "maker", f"{path}/cancel", {}).status_code == 404
     assert post(site, "other", f"{path}/cancel", {}).json()["state"] == "cancelled"
 

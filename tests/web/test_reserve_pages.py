@@ -255,6 +255,10 @@ def test_it_is_handed_over_to_a_member_only(lab: Lab, desk: Browser, noon: datet
     found = reserved(lab, noon)
     assert desk.post(f"/reservations/{found}/hand-over", to="nobody@lab.example").status_code == 422
     assert desk.post(f"/reservations/{found}/hand-over", to="other@lab.example").status_code == 303
+    assert "It is yours until they accept" in desk.get(f"/reservations/{found}").text
+    desk.sign_in("other")
+    assert "Offered to you" in desk.get("/reservations").text
+    assert desk.post(f"/reservations/{found}/hand-over/accept").status_code == 303
     with lab.database.read() as uow:
         assert uow.session.get_one(Reservation, found).member_id == lab.actors["other"].member_id
 

@@ -20,9 +20,9 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 
 from fablab.base import intervals
 from fablab.base.database import Database, UnitOfWork
-from fablab.base.errors import Conflict, Invalid
+from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.claims import reservations
-from fablab.claims.reservations import Arrival, Reservation
+from fablab.claims.reservations import Arrival, Reservation, handing
 from fablab.money import quotes
 from fablab.people.access import SignedIn, allows, require
 from fablab.places import house
@@ -34,6 +34,7 @@ from web.api.reservations_schema import (
     ArrivalIn,
     CountOut,
     HandOverIn,
+    HandoverOut,
     KindIn,
     MoveIn,
     OfferOut,
@@ -45,6 +46,7 @@ from web.api.reservations_schema import (
     ViewOut,
     WholeOut,
     WhyIn,
+    handover_out,
     id_of,
     offer_out,
     order_of,
@@ -350,11 +352,44 @@ def hand_over(
     data: JSONBody[HandOverIn],
     database: NamedDependency[Database],
     signed_in: NamedDependency[SignedIn],
-) -> ReservationOut:
-    """To another member, for whom the rules are asked anew; they pay, and both are told."""
+) -> HandoverOut:
+    """Offered to another member, for whom the rules are asked; it stays the giver's until they accept."""
     to = id_of(data.member, "member")
     assert to is not None
-    return _done(database, signed_in, lambda uow: reservations.hand_over(uow, reservation_id, to, data.why))
+    with database.begin(signed_in.actor) as uow:
+        return handover_out(handing.offer(uow, reservation_id, to, data.why))
+
+
+@get("/reservations/offered", access=Access.SIGNED_IN, sync_to_thread=True, tags=["reservations"])
+def list_offered(
+    database: NamedDependency[Database], signed_in: NamedDependency[SignedIn]
+) -> tuple[HandoverOut, ...]:
+    """What others would hand over to you, or to a child you answer for, and that waits for your answer."""
+    with database.read(signed_in.actor) as uow:
+        return tuple(handover_out(row) for row in handing.offered_to(uow, signed_in.member_id))
+
+
+@post(
+    "/reservations/{reservation_id:str}/hand-over/{answer:str}",
+    access=Right.SUBMIT,
+    sync_to_thread=True,
+    status_code=200,
+    tags=["reservations"],
+)
+def answer_hand_over(
+    reservation_id: FromPath[str],
+    answer: FromPath[str],
+    database: NamedDependency[Database],
+    signed_in: NamedDependency[SignedIn],
+) -> HandoverOut:
+    """`accept` or `decline` by whom it was offered to, who pays from then on; `withdraw` by whoever offered it."""
+    with database.begin(signed_in.actor) as uow:
+        found = handing.of(uow, reservation_id)
+        if answer not in handing.ANSWERS:
+            raise NotFound("not_found")
+        handing.ANSWERS[answer](uow, reservation_id)
+        assert found is not None
+        return handover_out(found)
 
 
 @post(
@@ -439,6 +474,8 @@ ROUTES = (
     check_in,
     end,
     hand_over,
+    list_offered,
+    answer_hand_over,
     decline_shift,
     cancel_series,
 )

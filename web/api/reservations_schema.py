@@ -12,6 +12,7 @@ from fablab.base.errors import Invalid
 from fablab.claims import reservations
 from fablab.claims.models import AllocationState, ClaimKind
 from fablab.claims.reservations import Arrival, Every, Order, Repeat, Reservation, ReservationState, Row
+from fablab.claims.reservations.models import Handover, HandoverState
 from fablab.places.models import ResourceKind, Technology
 from scheduler.reserving import ReservingOffer, Taken, Wanted
 from web.api.answer import instant
@@ -76,6 +77,37 @@ class ArrivalIn(msgspec.Struct, frozen=True, kw_only=True):
 class HandOverIn(msgspec.Struct, frozen=True, kw_only=True):
     member: int
     why: str = ""
+
+
+class HandoverOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A reservation that is offered to `to` until `until_at`; it is the giver's (`from_member`) until they say yes."""
+
+    reservation: str
+    state: HandoverState
+    from_member: int
+    to: int
+    why: str
+    offered_at: At
+    until_at: At
+    start_at: At
+    end_at: At
+    resources: tuple[int, ...]
+
+
+def handover_out(row: Handover) -> HandoverOut:
+    held = row.reservation
+    return HandoverOut(
+        reservation=row.reservation_id,
+        state=row.state,
+        from_member=row.from_id,
+        to=row.to_id,
+        why=row.why,
+        offered_at=row.offered_at,
+        until_at=row.until_at,
+        start_at=held.start_at,
+        end_at=held.end_at,
+        resources=tuple(held.resource_ids),
+    )
 
 
 class SinceIn(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import Conflict, Invalid, NotFound, Refused
+from fablab.base.errors import Conflict, Invalid, Refused
 from fablab.claims.agenda import Entry
 from fablab.claims.models import ClaimKind
+from fablab.claims.reservations import handing
 from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.models import LIVE, Reservation, ReservationState
 from fablab.money.quotes import Quote
-from fablab.people import members
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from fablab.reports import reservations as report
@@ -43,20 +43,27 @@ OVER = frozenset({StayWord.COMPLETED, StayWord.MISSED, StayWord.CANCELLED, StayW
 
 @get("/reservations", access=Access.SIGNED_IN, include_in_schema=False, sync_to_thread=True)
 def mine(request: AnyRequest) -> Response[str]:
-    desk = desk_of(request)
+    return mine_page(desk_of(request))
+
+
+def mine_page(desk: Desk, *, status: int = 200, said: str = "") -> Response[str]:
+    """`said`: why what was just asked for could not be."""
     with desk.look() as (uow, eyes, _):
-        names = _names(uow)
+        names = names_of(uow)
         rows = reservations.of_member(uow, desk.signed_in.member_id, ended=PAST)
         stays = [show_reservations.stay(uow, eyes, row, names) for row in rows]
+        found = handing.offered_to(uow, desk.signed_in.member_id)
+        offered = tuple(show_reservations.offered(uow, eyes, row, names) for row in found)
     view = MineView(
         now=tuple(stay for stay in stays if stay.word in NOW),
         upcoming=tuple(stay for stay in stays if stay.word not in NOW | OVER),
         past=tuple(stay for stay in stays if stay.word in OVER),
+        offered=offered,
     )
-    return desk.page("reservations.html", mine=view)
+    return desk.page("reservations.html", status=status, mine=view, said=said)
 
 
-def _names(uow: UnitOfWork) -> dict[int, Resource]:
+def names_of(uow: UnitOfWork) -> dict[int, Resource]:
     return {row.id: row for row in house.resources(uow, frozenset(ResourceKind))}
 
 
@@ -68,7 +75,7 @@ def desk_page(request: AnyRequest) -> Response[str]:
 def _desk(desk: Desk, *, status: int = 200, **more: Any) -> Response[str]:
     zone = desk.words.formats.zone
     with desk.look() as (uow, eyes, _):
-        names = _names(uow)
+        names = names_of(uow)
         today = eyes.now.astimezone(zone).date()
 
         def stays(rows: list[Reservation]) -> tuple[StayView, ...]:
@@ -92,13 +99,13 @@ def _desk(desk: Desk, *, status: int = 200, **more: Any) -> Response[str]:
     sync_to_thread=True,
 )
 def one(request: AnyRequest, reservation_id: FromPath[str]) -> Response[str]:
-    return _one(desk_of(request), reservation_id)
+    return one_page(desk_of(request), reservation_id)
 
 
-def _one(desk: Desk, reservation_id: str, *, status: int = 200, **more: Any) -> Response[str]:
+def one_page(desk: Desk, reservation_id: str, *, status: int = 200, **more: Any) -> Response[str]:
     with desk.look() as (uow, eyes, _):
         row = reservations.may_see(uow, reservation_id)
-        names = _names(uow)
+        names = names_of(uow)
         series: list[dict[str, object]] = []
         left_out: tuple[SkippedView, ...] = ()
         ahead = 0
@@ -118,6 +125,7 @@ def _one(desk: Desk, reservation_id: str, *, status: int = 200, **more: Any) -> 
             "alternatives": (),
             "to": "",
             "shift": overruns.shifted(uow, row.id),
+            "offer": show_reservations.offer(handing.of(uow, row.id)),
         }
     if "filled" in more:
         chosen = {str(each) for each in more.pop("chosen")}
@@ -144,7 +152,7 @@ def entry(request: AnyRequest, reservation_id: FromPath[str]) -> Response[bytes]
     host = desk.parts.settings.address.split("://", 1)[-1].partition(":")[0]
     with desk.look() as (uow, _, _):
         row = reservations.may_see(uow, reservation_id)
-        names = _names(uow)
+        names = names_of(uow)
         found = Entry(
             claim_id=row.id,
             kind=ClaimKind.RESERVATION,
@@ -207,7 +215,7 @@ async def _act(
         try:
             desk.database.write(lambda uow: work(uow, form), desk.actor)
         except Conflict as error:
-            return _one(desk, reservation_id, status=409, act_said=desk.words.error(error))
+            return one_page(desk, reservation_id, status=409, act_said=desk.words.error(error))
         return go(request, local_path(form.get("next", ""), f"/reservations/{reservation_id}"))
 
     return await in_thread(act)
@@ -338,7 +346,7 @@ def _moving(
     with desk.look() as (_, eyes, _):
         nothing = Quote(lines=(), total_cents=0)
         other = tuple(show_reserve.best(eyes, each, nothing, show_reserve.take(each)) for each in offers)
-    return _one(
+    return one_page(
         desk,
         reservation_id,
         status=status,
@@ -353,38 +361,6 @@ def _moving(
     )
 
 
-@post("/reservations/{reservation_id:str}/hand-over", access=Right.SUBMIT, include_in_schema=False)
-async def hand_over(request: AnyRequest, reservation_id: FromPath[str]) -> Response[str]:
-    """To another member, by their address. Whether an address is a member's is not told apart from one that is refused."""
-    desk, form = desk_of(request), await form_of(request)
-    to = form.get("to", "").strip()[:200]
-
-    def work(uow: UnitOfWork) -> object:
-        reservations.may_change(uow, reservation_id)
-        receiver = members.member_by_email(uow, to)
-        return reservations.hand_over(uow, reservation_id, receiver.id)
-
-    def act() -> Response[str]:
-        try:
-            desk.database.write(work, desk.actor)
-        except NotFound as error:
-            if error.code != "member.unknown":
-                raise
-            return _one(
-                desk, reservation_id, status=422, to=to, errors={"to": desk.words.say("reserve.nobody")}
-            )
-        except Refused as error:
-            with desk.look() as (_, eyes, _):
-                rows = show_reserve.said_refusals(eyes, error.refusals)
-            told = " ".join(row.sentence for row in rows)
-            return _one(desk, reservation_id, status=422, to=to, errors={"to": told})
-        except (Invalid, Conflict) as error:
-            return _one(desk, reservation_id, status=409, to=to, errors={"to": desk.words.error(error)})
-        return go(request, "/reservations")
-
-    return await in_thread(act)
-
-
 ROUTES = (
     mine,
     desk_page,
@@ -397,5 +373,4 @@ ROUTES = (
     approve,
     decline,
     move,
-    hand_over,
 )

@@ -280,10 +280,27 @@ class StayView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedView:
+    """A reservation that somebody would hand over: what it is, what it costs from then on, and until when to answer.
+    `for_name`: the child it is for, where it is."""
+
+    id: str
+    names: str
+    start_at: datetime
+    end_at: datetime
+    until_at: datetime
+    giver: str
+    total_cents: int
+    why: str = ""
+    for_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MineView:
     now: tuple[StayView, ...]
     upcoming: tuple[StayView, ...]
     past: tuple[StayView, ...]
+    offered: tuple[OfferedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from babel.dates import format_date
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal
-from fablab.claims.reservations import judging, reads
+from fablab.claims.reservations import judging, placing, reads
 from fablab.claims.reservations import use as reservations
-from fablab.claims.reservations.models import Reservation, ReservationState
+from fablab.claims.reservations.models import Handover, Reservation, ReservationState
 from fablab.money import quotes
 from fablab.people.access import Right, allows
 from fablab.places.models import Resource
@@ -20,7 +20,7 @@ from web.pages import eyes as small
 from web.pages.eyes import Eyes
 from web.pages.model import Choice
 from web.pages.reserve_form import local_text
-from web.pages.reserve_model import SkippedView, StayView, StayWord
+from web.pages.reserve_model import OfferedView, SkippedView, StayView, StayWord
 from web.pages.reserve_people import cancelling
 
 Names = Mapping[int, Resource]
@@ -140,3 +140,24 @@ def skipped(eyes: Eyes, rows: Iterable[Mapping[str, object]]) -> tuple[SkippedVi
         if isinstance(day, str):
             found.append(SkippedView(day=datetime.fromisoformat(day).date(), why=" ".join(said)))
     return tuple(found)
+
+
+def offer(found: Handover | None) -> dict[str, object] | None:
+    """What waits for somebody else's answer, for whoever offered it."""
+    return None if found is None else {"to": found.receiver.name, "until_at": found.until_at}
+
+
+def offered(uow: UnitOfWork, eyes: Eyes, found: Handover, names: Names) -> OfferedView:
+    row, receiver = found.reservation, found.receiver
+    things = [placing.thing(names[each]) for each in row.resource_ids if each in names]
+    return OfferedView(
+        id=row.id,
+        names=eyes.words.formats.listed([names[each].name for each in row.resource_ids if each in names]),
+        start_at=row.start_at,
+        end_at=row.end_at,
+        until_at=found.until_at,
+        giver=found.giver.name,
+        total_cents=placing.quoted_anew(uow, row, receiver.audience, things).total_cents,
+        why=found.why,
+        for_name="" if eyes.actor.member_id == receiver.id else receiver.name,
+    )

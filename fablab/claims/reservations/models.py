@@ -52,6 +52,24 @@ class Arrival(StrEnum):
     START = "start"  # by starting the machine
 
 
+class HandoverState(StrEnum):
+    """offered: it waits for the receiver's answer, and is still the giver's."""
+
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+HANDOVER_STEPS: dict[tuple[HandoverState, str], HandoverState] = {
+    (HandoverState.OFFERED, "accept"): HandoverState.ACCEPTED,
+    (HandoverState.OFFERED, "decline"): HandoverState.DECLINED,
+    (HandoverState.OFFERED, "withdraw"): HandoverState.WITHDRAWN,
+    (HandoverState.OFFERED, "lapse"): HandoverState.LAPSED,
+}
+
+
 class Every(StrEnum):
     """A monthly one keeps its weekday and which one of the month it is ("the second Tuesday")."""
 
@@ -135,3 +153,25 @@ class Reservation(Base):
         Index("ix_reservations_state_start", "state", "start_at"),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own declarative attribute
+
+
+class Handover(Base):
+    """A reservation that one member offers to another, until `until_at`; `why` is for the receiver's eyes."""
+
+    __tablename__ = "reservation_handovers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reservation_id: Mapped[str] = mapped_column(String(16), ForeignKey("reservations.id"), index=True)
+    state: Mapped[HandoverState] = mapped_column(words(HandoverState, "handover_state"))
+    from_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    to_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    why: Mapped[str] = mapped_column(String(300), default="")
+    offered_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+    reservation: Mapped[Reservation] = relationship(lazy="select", viewonly=True)
+    giver: Mapped[Member] = relationship(foreign_keys=[from_id], lazy="select", viewonly=True)
+    receiver: Mapped[Member] = relationship(foreign_keys=[to_id], lazy="select", viewonly=True)
+
+    __table_args__ = (Index("ix_reservation_handovers_state", "state"),)

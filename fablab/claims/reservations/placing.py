@@ -1,4 +1,4 @@
-"""A reservation's use cases until its hour comes: reserve, move, cancel, answer, hand over.
+"""A reservation's use cases until its hour comes: reserve, move, cancel, answer.
 
 What everybody wants is settled in this order: the member, then the resources in id order are locked; whoever holds a
 part of the place is looked up; the rules are asked; and all of it is written, or nothing. On SQLite the transaction
@@ -101,7 +101,7 @@ def price_of(uow: UnitOfWork, order: Order) -> quotes.Quote:
     order = orders.cleaned(order, uow.now)
     holder = holder_of(uow, order.member_id)
     things = things_of(uow, order.resource_ids)
-    audience, _ = _for_whom(uow, order.project_id, holder)
+    audience, _ = for_whom(uow, order.project_id, holder)
     technologies = [thing.technology for thing in things]
     return prices.quote(uow, technologies, audience, order.start_at, order.end_at, things=things)
 
@@ -166,11 +166,11 @@ def approve(uow: UnitOfWork, reservation_id: str, why: str = "") -> Reservation:
     require(uow.actor, Right.OPERATE)
     row = reads.get(uow, reservation_id)
     state = step(RESERVATION_STEPS, row.state, "approve")
-    against = _against(uow, row)
-    if any(not each.waivable for each in against):
-        raise Refused(against)
-    judging.let_pass(uow, row.id, row.member_id, against, why)
-    left = _against(uow, row) if against else ()
+    found = against(uow, row)
+    if any(not each.waivable for each in found):
+        raise Refused(found)
+    judging.let_pass(uow, row.id, row.member_id, found, why)
+    left = against(uow, row) if found else ()
     row.refusals = [_stored(each) for each in left]
     if left:
         uow.session.flush()
@@ -185,11 +185,11 @@ def approve(uow: UnitOfWork, reservation_id: str, why: str = "") -> Reservation:
     return row
 
 
-def _against(uow: UnitOfWork, row: Reservation) -> tuple[Refusal, ...]:
-    """What stands against one that there is, when it begins when it was asked to."""
+def against(uow: UnitOfWork, row: Reservation, member_id: int | None = None) -> tuple[Refusal, ...]:
+    """What stands against one that there is, when it begins when it was asked to; `member_id`: if it were theirs."""
     return judging.judge(
         uow,
-        row.member_id,
+        row.member_id if member_id is None else member_id,
         row.resource_ids,
         row.start_at,
         row.end_at,
@@ -213,46 +213,6 @@ def decline(uow: UnitOfWork, reservation_id: str, why: str) -> Reservation:
     return row
 
 
-def hand_over(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str = "") -> Reservation:
-    """Before its use: to another member, for whom the rules are asked anew, and who pays from now on."""
-    row = reads.may_change(uow, reservation_id)
-    if row.state not in (ReservationState.REQUESTED, ReservationState.CONFIRMED):
-        raise BadStep(states="ReservationState", state=row.state.value, action="hand_over")
-    if to_member_id == row.member_id:
-        return row
-    receiver = _locked(uow, to_member_id)
-    if not receiver.active:
-        raise Invalid("member.unknown", field="member")
-    things = things_of(uow, row.resource_ids)
-    claim, giver_id = calendar.claim(uow, row.id), row.member_id
-    row.member_id = receiver.id
-    against = _against(uow, row)
-    if against:
-        raise Refused(against)
-    claim.member_id = receiver.id
-    if claim.project_id is not None and not _may_use(uow, claim.project_id, receiver.id):
-        claim.project_id = claim.project_kind = None
-    claim.audience, _ = _for_whom(uow, claim.project_id, receiver)
-    again = quoted_anew(uow, row, claim.audience, things)
-    quotes.promise_again(uow, row.id, again)
-    uow.session.flush()
-    calendar.announce(uow, claim)
-    names = names_said(things)
-    log.record(uow, "reservation.handed_over", for_member_id=receiver.id, about=f"reservation {row.id}")
-    _tell(uow, row, "reservation.handed_to_you", why=why, by=uow.actor.name)
-    if giver_id != uow.actor.member_id:
-        tell(
-            uow,
-            giver_id,
-            "reservation.handed_on",
-            claim_id=row.id,
-            to=receiver.name,
-            what=names,
-            start=row.start_at.isoformat(),
-        )
-    return row
-
-
 # --- who and what
 
 
@@ -261,13 +221,13 @@ def holder_of(uow: UnitOfWork, member_id: int | None) -> Member:
     wanted = member_id if member_id is not None else uow.actor.member_id
     if wanted is None:
         raise Forbidden("reservation.needs_member")
-    row = _locked(uow, wanted)
+    row = locked(uow, wanted)
     if wanted != uow.actor.member_id and row.parent_id != uow.actor.member_id:
         require(uow.actor, Right.OPERATE)
     return row
 
 
-def _locked(uow: UnitOfWork, member_id: int) -> Member:
+def locked(uow: UnitOfWork, member_id: int) -> Member:
     """Held until the end of the transaction: two orders of one member are judged one after the other, or each would
     find the other's quota unused."""
     lock = {"key_share": True, "of": Member} if uow.session.get_bind().dialect.name == "postgresql" else None
@@ -349,7 +309,7 @@ def _left(uow: UnitOfWork, order: Order, against: Sequence[Refusal]) -> tuple[Re
     return waivers.left(against, order.waive)
 
 
-def _for_whom(uow: UnitOfWork, project_id: int | None, holder: Member) -> tuple[Audience, Project | None]:
+def for_whom(uow: UnitOfWork, project_id: int | None, holder: Member) -> tuple[Audience, Project | None]:
     """An organisation that pays sets the price; otherwise the member's own audience does."""
     if project_id is None:
         return holder.audience, None
@@ -359,7 +319,7 @@ def _for_whom(uow: UnitOfWork, project_id: int | None, holder: Member) -> tuple[
     return holder.audience, project
 
 
-def _may_use(uow: UnitOfWork, project_id: int, member_id: int) -> bool:
+def may_use(uow: UnitOfWork, project_id: int, member_id: int) -> bool:
     return any(project.id == project_id for project in members.projects_of(uow, member_id))
 
 
@@ -378,7 +338,7 @@ def _write(
     series_id: str | None,
 ) -> Reservation:
     names = names_said(things)
-    audience, project = _for_whom(uow, order.project_id, holder)
+    audience, project = for_whom(uow, order.project_id, holder)
     claim = claim_values(uow, order, holder.id, names, audience, project)
     claim_id = str(claim["id"])
     calendar.enter(uow, claim, places)

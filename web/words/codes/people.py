@@ -241,6 +241,7 @@ WORDS: dict[str, dict[str, str]] = {
         "reservation.declined": _("Reservation declined"),
         "reservation.cancelled": _("Reservation cancelled on their behalf"),
         "reservation.moved": _("Reservation moved on their behalf"),
+        "reservation.offered": _("Offered a reservation by somebody"),
         "reservation.handed_over": _("Given a reservation by somebody"),
         "reservation.checked_in": _("Arrival said on their behalf"),
         "security.badge_set": _("Badge given"),

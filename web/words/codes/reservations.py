@@ -9,6 +9,9 @@ def _(message: str) -> str:
 
 
 SENTENCES: dict[str, str] = {
+    "reservation.not_offered": _("This reservation is not offered to anybody now."),
+    "reservation.offer_over": _("It is too late to answer: the reservation stays where it was."),
+    "reservation.handed_to_holder": _("It is theirs already."),
     "reservation.past": _("This moment is over already."),
     "reservation.minutes": _("Times are in whole minutes."),
     "reservation.order": _("The end must come after the start."),
@@ -67,8 +70,16 @@ NOTICES: dict[str, str] = {
     "reservation.cancelled": _("%(by)s has cancelled your reservation of %(what)s, %(start)s. %(why)s"),
     "reservation.approved": _("The staff agrees: %(what)s is yours from %(start)s to %(end)s. %(why)s"),
     "reservation.declined": _("The staff cannot give you %(what)s %(start)s: %(why)s"),
-    "reservation.handed_to_you": _(
-        "%(by)s has handed a reservation over to you: %(what)s from %(start)s to %(end)s. Cancel it if it is not for you."
+    "reservation.offered_to_you": _(
+        "%(by)s would hand a reservation over to you: %(what)s from %(start)s to %(end)s. Say yes or no until %(until)s. "
+        "%(why)s"
+    ),
+    "reservation.offer_withdrawn": _("%(what)s, %(start)s, is no longer offered to you."),
+    "reservation.hand_over_declined": _(
+        "%(to)s does not take your reservation of %(what)s, %(start)s. It is still yours."
+    ),
+    "reservation.hand_over_lapsed": _(
+        "%(to)s has not answered in time: your reservation of %(what)s, %(start)s, is still yours."
     ),
     "reservation.handed_on": _("Your reservation of %(what)s, %(start)s, is %(to)s’s now."),
     "reservation.missed": _("Nobody came for %(what)s, %(start)s: the place is free for others now."),
