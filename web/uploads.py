@@ -52,9 +52,16 @@ class Uploads:
         body is then swallowed, so that the sender hears the answer. Without a token in the header, the field `csrf`
         must come before the file.
         """
+        made, fields = await self.take_all(request, work, most=1)
+        return made[0], fields
+
+    async def take_all(
+        self, request: Request[Any, Any, Any], work: Callable[[str, Iterable[bytes]], T], *, most: int
+    ) -> tuple[list[T], dict[str, str]]:
+        """As `take`, for up to `most` files of one form, one after the other; at least one."""
         events = self._events(request)
         try:
-            return await self._take(request, events, work)
+            return await self._take(request, events, work, most)
         except Exception:
             await _drain(events)
             raise
@@ -66,7 +73,8 @@ class Uploads:
         request: Request[Any, Any, Any],
         events: AsyncGenerator[Any, None],
         work: Callable[[str, Iterable[bytes]], T],
-    ) -> tuple[T, dict[str, str]]:
+        most: int,
+    ) -> tuple[list[T], dict[str, str]]:
         caller, fields = caller_of(request.scope), dict[str, str]()
         checked = CSRF_HEADER in request.headers
         made: list[T] = []
@@ -76,14 +84,15 @@ class Uploads:
             if event.filename is None:
                 fields[event.name] = await _field(events, event.name)
             elif event.filename:
-                if made:
-                    raise Invalid("upload.two_files", field="file")
+                if len(made) >= most:
+                    code = "upload.two_files" if most == 1 else "upload.too_many_files"
+                    raise Invalid(code, field="file", most=most)
                 if not checked:
                     check_csrf_token(caller, fields.get(CSRF_FIELD, ""))
                 made.append(await self._work(events, event.filename, work))
         if not made:
             raise Invalid("upload.no_file", field="file")
-        return made[0], fields
+        return made, fields
 
     async def _work(
         self,

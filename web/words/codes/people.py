@@ -282,6 +282,10 @@ WORDS: dict[str, dict[str, str]] = {
         "left": _("Your account is closed, and what was kept for you is given back."),
         "invited": _("The invitation is on its way."),
         "closed": _("Closed."),
+        "files_added": _("The files are in the queue of the session."),
+        "counted": _("Written down."),
+        "given_back": _("Given back: it is free for everybody."),
+        "delivered": _("The session is over, and the school is told."),
         "approve": _("Approved; they get a letter."),
         "refuse": _("Refused; they get a letter."),
         "suspend": _(
