@@ -2,6 +2,8 @@
 
 from web.pages import (
     add_machine,
+    agenda,
+    agenda_staff,
     badge,
     calendar,
     calibration,
@@ -30,16 +32,22 @@ from web.pages import (
     policies,
     profile,
     projects,
+    questions,
+    requests,
     reservations,
     reserve,
     reserve_hand,
     rules,
+    schools,
     security,
+    sessions,
     shares,
     signup,
     site,
+    thread,
     trainings,
     waiting,
+    week,
 )
 from web.pages.shell import render_error
 
@@ -85,4 +93,12 @@ route_handlers = [
     *kiosks.ROUTES,
     *badge.ROUTES,
     *waiting.ROUTES,
+    *agenda.ROUTES,
+    *agenda_staff.ROUTES,
+    *schools.ROUTES,
+    *thread.ROUTES,
+    *requests.ROUTES,
+    *sessions.ROUTES,
+    *week.ROUTES,
+    *questions.ROUTES,
 ]
