@@ -46,7 +46,7 @@ class Ticks:
 
     `on_freed`: who may have a place that has become free before the plan fills it, such as a waiting list; each is called
     once before the next plan and returns how many were offered something. `tidy`: once an hour, what is no longer
-    needed; how many files went.
+    needed; how many files went. `catch_up`: before each plan, what sessions that are over have left.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class Ticks:
         *,
         on_freed: Sequence[Callable[[], int]] = (),
         tidy: Callable[[], int] | None = None,
+        catch_up: Callable[[], int] | None = None,
     ) -> None:
         self._database = database
         self._replan = replan
         self._on_freed = tuple(on_freed)
         self._tidy = tidy
+        self._catch_up = catch_up
         self._is_freed = Flag()  # set by whoever hears of it, in any thread
         self._turn = Lock()  # an upset during a plan is worth another one, after it
         self._scheduler = BackgroundScheduler(
@@ -112,6 +114,8 @@ class Ticks:
             self._database.write(workshops.lapse_due)
             self._database.write(workshops.remind_due)
             self._database.write(due.tend)
+            if self._catch_up is not None:
+                self._catch_up()
         except LabError as error:  # the plan goes on with the calendar as it is
             log.warning("reservations could not be brought up to now: %s", error)
         else:

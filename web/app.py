@@ -46,6 +46,7 @@ from scheduler.reserving import Window
 from scheduler.ticks import Ticks
 from web import api
 from web.api.house import installed, problem
+from web.batch import batch_in
 from web.cameras import Cameras
 from web.errors import handlers, words_of
 from web.feeds import Feeds
@@ -147,6 +148,7 @@ def _parts(
     database.witnesses += (leaving.witness, waiting.offer_freed, hooks.witness)
     store = Store(settings.programs_dir)
     papers = documents.store_in(settings.data_dir)
+    intake = Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes)
     dispatcher = Dispatcher(database, links, store.path, clock)
     return Parts(
         settings=settings,
@@ -154,11 +156,16 @@ def _parts(
         database=database,
         store=store,
         documents=papers,
-        intake=Intake(database=database, store=store, limit_bytes=settings.upload_limit_bytes),
+        intake=intake,
         uploads=Uploads(limit_bytes=settings.upload_limit_bytes),
         window=Window(database),
         dispatcher=dispatcher,
-        ticks=Ticks(database, dispatcher.replan, tidy=lambda: retention.tidy(database, papers)),
+        ticks=Ticks(
+            database,
+            dispatcher.replan,
+            tidy=lambda: retention.tidy(database, papers),
+            catch_up=batch_in(settings, intake).tend,
+        ),
         improver=_improver(settings, database),
         live=live(database),
         cookies=Cookies(settings),

@@ -18,4 +18,8 @@ class Parts(Protocol):
 
 
 def batch_of(parts: Parts) -> Batch:
-    return Batch(intake=parts.intake, names=Names(parts.settings.data_dir / "names"))
+    return batch_in(parts.settings, parts.intake)
+
+
+def batch_in(settings: Settings, intake: Intake) -> Batch:
+    return Batch(intake=intake, names=Names(settings.data_dir / "names"))
