@@ -11,6 +11,7 @@ from fablab.base.states import table_markdown
 from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
+from fablab.claims.reservations.models import HANDOVER_STEPS
 from fablab.claims.trainings.models import SEAT_STEPS, TRAINING_STEPS
 from fablab.claims.waiting import WAITING_STEPS
 from fablab.claims.workshops.words import OFFER_STEPS, REGISTRATION_STEPS, SESSION_STEPS
@@ -31,6 +32,7 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         CLAIM_STEPS,
         JOB_STEPS,
         RESERVATION_STEPS,
+        HANDOVER_STEPS,
         RUN_STEPS,
         SEAT_STEPS,
         TRAINING_STEPS,

@@ -80,6 +80,13 @@ def keys_of(uow: UnitOfWork, member_id: int) -> Keys:
     return Keys(badge_at=badge.set_at if badge else None, pin_at=pin.set_at if pin else None)
 
 
+def keys_seen(uow: UnitOfWork, member_id: int) -> Keys:
+    """For the member, and for the staff of whoever may not more than they."""
+    if member_id != uow.actor.member_id:
+        standing.at_desk(uow, member_id)
+    return keys_of(uow, member_id)
+
+
 def salt_of(uow: UnitOfWork) -> bytes:
     return bytes.fromhex(uow.session.get_one(BadgeSalt, 1).salt)
 

@@ -30,7 +30,7 @@ MOST_LINES = 40
 MOST_ROWS = 5000
 
 #: By which columns a row is about somebody. Where they only decided on something of another's, it is the other's.
-ABOUT = ("member_id", "owner_id", "for_member_id", "holder_id", "parent_id")
+ABOUT = ("member_id", "owner_id", "for_member_id", "holder_id", "parent_id", "from_id", "to_id")
 #: What lets somebody in is never given out, also not to the one it lets in.
 _SECRETS = ("hash", "secret", "csrf", "key", "recovery", "pin")
 #: Rows that only slow down guessing, or that hold secrets and nothing else.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from fablab.people import members
+from fablab.people import kiosks, members
 from tests.lab import Lab
 from tests.web.conftest import copy_of
 from tests.web.letters import link_to
@@ -83,6 +83,60 @@ def test_a_member_reads_all_that_is_kept_about_them(site: Site) -> None:
     kept = site.client.get(f"/api/members/{me}/data").json()
     assert kept["members"][0]["name"] == "Maker"
     assert "password_hash" not in kept["members"][0]
+
+
+def test_their_badge_their_pin_and_where_they_are_known_are_among_it_without_the_numbers(site: Site) -> None:
+    site.sign_in("staff")
+    maker = site.lab.maker.member_id
+    assert sent(site, f"/members/{maker}/badge", "PUT", number="04A1B2C3").status_code == 204
+    assert sent(site, f"/members/{maker}/pin", "PUT", pin="274918").status_code == 204
+    with site.lab.database.begin(site.lab.staff) as uow:
+        made = kiosks.make(uow, "tablet", site.lab.resources["mk3"])
+        _, token = kiosks.enrol(uow, made.link_token)
+    kiosks.by_badge(site.lab.database, token, "04A1B2C3")
+    site.sign_in("maker")
+    answer = site.client.get(f"/api/members/{maker}/data")
+    kept = answer.json()
+    assert {"badges", "pins", "kiosk_presences"} <= set(kept)
+    assert not any(word in answer.text for word in ("274918", "04A1B2C3", "argon2", "token_hash"))
+
+
+def test_the_staff_gives_badges_and_sees_since_when_but_never_which(site: Site) -> None:
+    other = site.lab.actors["other"].member_id
+    site.sign_in("maker")
+    assert sent(site, f"/members/{other}/badge", "PUT", number="04A1B2C9").status_code == 403
+    assert site.client.get(f"/api/members/{other}/keys").status_code in (403, 404)
+    site.sign_in("staff")
+    assert sent(site, f"/members/{other}/badge", "PUT", number="04A1B2C9").status_code == 204
+    answer = site.client.get(f"/api/members/{other}/keys")
+    assert answer.json()["badge_at"] is not None
+    assert "04A1B2C9" not in answer.text
+    assert site.client.delete(f"/api/members/{other}/badge").status_code == 204
+    assert site.client.get(f"/api/members/{other}/keys").json() == {"badge_at": None, "pin_at": None}
+
+
+def test_nobody_gives_a_badge_to_whoever_may_more_than_they(site: Site) -> None:
+    site.sign_in("staff")
+    admin = site.lab.actors["admin"].member_id
+    assert (
+        sent(site, f"/members/{admin}/badge", "PUT", number="04A1B2C8").json()["code"] == "member.above_you"
+    )
+
+
+def test_a_kiosks_link_is_answered_once_and_a_revoked_one_is_gone(site: Site) -> None:
+    site.sign_in("staff")
+    made = sent(site, "/kiosks", name="Beside the printer", machine=site.lab.resources["mk3"]).json()
+    assert "/kiosk/enrol/" in made["link"]
+    listed = site.client.get("/api/kiosks")
+    assert made["id"] in [row["id"] for row in listed.json()]
+    assert made["link"].rpartition("/")[2] not in listed.text
+    assert site.client.delete(f"/api/kiosks/{made['id']}").status_code == 204
+    assert made["id"] not in [row["id"] for row in site.client.get("/api/kiosks").json()]
+    codes = site.client.get("/api/kiosks/codes").json()
+    machine = codes[0]["machine"]
+    assert sent(site, f"/kiosks/codes/{machine}/new").json()["address"] != codes[0]["address"]
+    site.sign_in("maker")
+    assert site.client.get("/api/kiosks").status_code == 403
 
 
 def test_a_subscription_is_asked_for_agreed_and_paid(site: Site) -> None:

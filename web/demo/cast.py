@@ -225,3 +225,7 @@ LATER: tuple[tuple[str, str, int | None, bool], ...] = (
     ("engrenage_v3.gcode", "PETG", None, False),
     ("cube_test.gcode", "PETG", 12, False),
 )
+
+#: The tablet beside the first machine, and what badge readers would type for the maker and three others.
+KIOSK = "Tablette du premier atelier"
+BADGES = ("04A1B2C3", "04A1B2C4", "04A1B2C5", "04A1B2C6")

@@ -37,6 +37,7 @@ from scheduler import planner
 from web.demo import cast
 from web.demo.belonging import belong
 from web.demo.certified import certify
+from web.demo.known import give_badges
 from web.demo.posted import post
 from web.demo.reserved import hold_places
 
@@ -65,6 +66,7 @@ def seed(database: Database, store: Store) -> None:
     _queue_up(database, everybody, chance)
     hold_places(database, everybody[0], everybody[5])
     certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
+    give_badges(database, everybody[2], [everybody[0], *everybody[5:8]])
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
