@@ -97,7 +97,7 @@ def test_a_teacher_asks_confirms_by_the_letter_and_reads_the_thread(desk: Browse
     own = desk.post(f"{link}/confirm").headers["location"]
     page = desk.get(own)
     assert "Claire Petit" in page.text
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-store"
     assert desk.get(link).status_code == 410
     (row,) = sessions(lab)
     assert row.school["uai"] is None
@@ -130,7 +130,7 @@ def test_the_staff_finds_dates_holds_one_and_the_school_says_yes_with_its_order(
     assert answer.status_code == 303
     as_school(desk)
     shown = text_of(desk.get(school))
-    assert "Held until Sunday 18:00" in shown
+    assert "Held for you until Sunday 18:00" in shown
     assert "The other dates that were proposed" in shown
     quote = desk.get(f"{school}/quote.pdf")
     assert quote.content.startswith(b"%PDF-")

@@ -219,8 +219,11 @@ def _previewed(desk: Desk, session_id: str, form: Form, start_at: datetime) -> L
 
 def _dates(uow: UnitOfWork, session_id: str, first: date | None, last: date | None) -> Dates:
     """Around what was wished for, or only between these days. Raises `Invalid` span.wrong, span.too_long."""
-    asked = replace(of_session(workshops.may_see(uow, session_id)), first=first, last=last)
-    return find(uow, asked, SHOWN)
+    session = workshops.may_see(uow, session_id)
+    found = find(uow, replace(of_session(session), first=first, last=last), SHOWN)
+    # To move it to where it is would be no move.
+    others = tuple(each for each in found.offers if each.start_at != session.start_at)
+    return replace(found, offers=others)
 
 
 def _one(found: Dates, start_at: datetime) -> DateOffer:

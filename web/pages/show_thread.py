@@ -10,6 +10,7 @@ from fablab.base.database import SYSTEM, UnitOfWork
 from fablab.claims.workshops import thread
 from fablab.claims.workshops.models import Session, SessionOffer, ThreadEntry
 from fablab.claims.workshops.offer import in_language
+from fablab.claims.workshops.pricing import PriceLine
 from fablab.claims.workshops.pricing import read as price_lines
 from fablab.claims.workshops.words import EntryKind, OfferState, SessionState
 from fablab.people.access import Right, allows
@@ -46,6 +47,8 @@ _TONES: Final[Mapping[str, str]] = {
     "cancelled": "bad",
     UNCONFIRMED: "quiet",
 }
+#: What the staff reads in place of what is said to the school.
+_STAFF_LEADS: Final = frozenset({"unconfirmed", "requested", "proposed", "offered", "confirmed", "delivered"})
 _STEPS: Final = ("asked", "held", "confirmed", "visit", "done")
 #: Which of the steps a state stands at; a state that is not here has left the way.
 _AT: Final[Mapping[SessionState, int]] = {
@@ -123,8 +126,8 @@ def view(uow: UnitOfWork, eyes: Eyes, session: Session, *, base: str) -> ThreadV
         mark=mark(words, session),
         state=state,
         steps=_steps(words, session, rows),
-        lead=words.word("session_lead", lead),
-        countdown=_countdown(eyes, session),
+        lead=words.word("session_lead_staff" if staff and lead in _STAFF_LEADS else "session_lead", lead),
+        countdown=_countdown(eyes, session, staff=staff),
         hold_until=session.hold_until if session.state is SessionState.OFFERED else None,
         held=_held(words, session, names),
         dates=_dates(words, session, names),
@@ -167,7 +170,7 @@ def _step(words: Words, session: Session, rows: Sequence[ThreadEntry], number: i
     )
 
 
-def _countdown(eyes: Eyes, session: Session) -> str:
+def _countdown(eyes: Eyes, session: Session, *, staff: bool) -> str:
     """ "Held for you until Friday 18:00: 3 d 4 h are left" """
     if session.state is not SessionState.OFFERED or session.hold_until is None:
         return ""
@@ -175,7 +178,10 @@ def _countdown(eyes: Eyes, session: Session) -> str:
     until = eyes.words.when(session.hold_until)
     if left_s <= 0:
         return eyes.gettext("Held until %(until)s: that moment has passed", until=until)
-    return eyes.gettext("Held until %(until)s, %(left)s left", until=until, left=eyes.words.duration(left_s))
+    left = eyes.words.duration(left_s)
+    if staff:
+        return eyes.gettext("Held until %(until)s, %(left)s left", until=until, left=left)
+    return eyes.gettext("Held for you until %(until)s: %(left)s left", until=until, left=left)
 
 
 # -- dates ---------------------------------------------------------------------------------------------------
@@ -196,11 +202,10 @@ def _held(words: Words, session: Session, names: Mapping[int, Resource]) -> Date
 
 
 def _dates(words: Words, session: Session, names: Mapping[int, Resource]) -> tuple[DateView, ...]:
+    """What was proposed beside the one that is held."""
     if session.state not in (SessionState.REQUESTED, SessionState.OFFERED):
         return ()
-    rows = [row for row in session.offers if row.state is not OfferState.PASSED]
-    if all(row.state is OfferState.HELD for row in rows):
-        return ()
+    rows = [row for row in session.offers if row.state is OfferState.PROPOSED]
     return tuple(offered(words, row, names) for row in rows)
 
 
@@ -278,20 +283,19 @@ def _wish(words: Words, row: Mapping[str, object]) -> str:
 
 
 def asked(words: Words, session: Session) -> tuple[tuple[str, str], ...]:
-    said = words.gettext
     school = session.school
     place = " ".join(str(school.get(key) or "") for key in ("postcode", "city")).strip()
     rows = (
-        (said("Workshop"), in_language(session.workshop.title, words.language)),
-        (said("Length"), words.duration(session.workshop.duration_min * 60)),
-        (said("Group"), people(words, session)),
-        (said("Adults with them"), str(session.adults or "")),
-        (said("School"), thread.school_name(session)),
-        (said("Town"), place),
+        (words.gettext("Workshop"), in_language(session.workshop.title, words.language)),
+        (words.gettext("Length"), words.duration(session.workshop.duration_min * 60)),
+        (words.gettext("Group"), people(words, session)),
+        (words.gettext("Adults with them"), str(session.adults or "")),
+        (words.gettext("School"), thread.school_name(session)),
+        (words.gettext("Town"), place),
         ("UAI", str(school.get("uai") or "")),
         ("SIRET", str(school.get("siret") or "")),
-        (said("To know"), session.accessibility),
-        (said("Note"), session.note),
+        (words.gettext("To know"), session.accessibility),
+        (words.gettext("Note"), session.note),
     )
     return tuple((name, value) for name, value in rows if value)
 
@@ -313,7 +317,7 @@ def price(words: Words, session: Session) -> PriceView | None:
     lines = [
         PriceRow(
             label=in_language(row.text, words.language),
-            detail=f"{row.quantity} × {words.money(row.unit_cents)}" if row.quantity > 1 else "",
+            detail=unit(words, row),
             amount=words.money(row.net_cents),
         )
         for row in rows
@@ -323,6 +327,14 @@ def price(words: Words, session: Session) -> PriceView | None:
         lines.append(PriceRow(label=words.gettext("VAT"), detail="", amount=words.money(vat_cents)))
     payer = words.gettext("Paid by: %(who)s") % {"who": words.word("workshop_payer", session.payer)}
     return PriceView(lines=tuple(lines), total=words.money(session.price_cents), note=payer)
+
+
+def unit(words: Words, row: PriceLine) -> str:
+    """ "for the group", "for each person: 24 × €3.33" """
+    word = words.word("workshop_unit", row.code)
+    if row.quantity == 1:
+        return word
+    return f"{word}{colon(words)} {row.quantity} × {words.money(row.unit_cents)}"
 
 
 def _papers(words: Words, session: Session, rows: Sequence[ThreadEntry], base: str) -> tuple[PaperView, ...]:

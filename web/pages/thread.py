@@ -249,10 +249,10 @@ def _over(request: AnyRequest, error: LabError) -> Response[str]:
 
 
 def _secret(request: AnyRequest, name: str, *, status: int = 200, **more: Any) -> Response[str]:
-    """Never kept by a browser or told to another site: the address lets in."""
+    """Never kept by a browser: the address lets in. No other site is told of it (`same-origin`, as every page has it);
+    with `no-referrer` a browser would send `Origin: null` with the forms of this page, which no door lets in."""
     found = templates_of(request).page(request, name, status=status, **more)
     found.headers["Cache-Control"] = "no-store"
-    found.headers["Referrer-Policy"] = "no-referrer"
     return found
 
 

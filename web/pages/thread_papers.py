@@ -95,7 +95,7 @@ def _quote(uow: UnitOfWork, words: Words, session: Session) -> dict[str, object]
     vat_cents = sum(row.vat_cents for row in rows)
     lines = [
         {
-            "label": in_language(row.text, words.language),
+            "label": f"{in_language(row.text, words.language)}, {words.word('workshop_unit', row.code)}",
             "quantity": str(row.quantity),
             "unit": words.money(row.unit_cents),
             "amount": words.money(row.net_cents),

@@ -162,6 +162,14 @@ WORDS: dict[str, dict[str, str]] = {
         "lapsed": _("There was no answer in time: the date is free again."),
         "cancelled": _("This visit does not take place."),
     },
+    "session_lead_staff": {
+        "unconfirmed": _("The school has not opened the link in our letter yet."),
+        "requested": _("The school waits for dates."),
+        "proposed": _("The school has dates to choose from."),
+        "offered": _("Room, machines and mediator are kept while the school decides."),
+        "confirmed": _("The visit is confirmed"),
+        "delivered": _("The visit has taken place"),
+    },
     "session_step": {
         "asked": _("Asked"),
         "held": _("Date held"),
