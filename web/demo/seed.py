@@ -40,6 +40,7 @@ from web.demo.certified import certify
 from web.demo.known import give_badges
 from web.demo.posted import post
 from web.demo.reserved import hold_places
+from web.demo.schools import teach
 
 SEED = 20260901
 FIRST_DAY = date(2020, 1, 1)
@@ -65,8 +66,9 @@ def seed(database: Database, store: Store) -> None:
         post(uow, everybody[0])
     _queue_up(database, everybody, chance)
     hold_places(database, everybody[0], everybody[5])
-    certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
     give_badges(database, everybody[2], [everybody[0], *everybody[5:8]])
+    certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
+    teach(database, everybody[1], everybody[2])
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:

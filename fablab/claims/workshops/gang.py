@@ -168,4 +168,5 @@ def _meets(row: Resource, want: Want) -> bool:
         and (want.technology is None or row.technology is want.technology)
         and (want.seats is None or (row.seats or 0) >= want.seats)
         and (not want.resource_ids or row.id in want.resource_ids)
+        and set(want.equipment) <= set(row.equipment)
     )
