@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fablab.base.states import table_markdown
+from fablab.claims.hires import HIRE_STEPS
 from fablab.claims.jobs.models import JOB_STEPS
 from fablab.claims.models import CLAIM_STEPS
 from fablab.claims.reservations import RESERVATION_STEPS
@@ -32,6 +33,7 @@ PACKAGES = ("fablab", "drivers", "scheduler", "web")
         CLAIM_STEPS,
         JOB_STEPS,
         RESERVATION_STEPS,
+        HIRE_STEPS,
         HANDOVER_STEPS,
         RUN_STEPS,
         SEAT_STEPS,

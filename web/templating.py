@@ -82,6 +82,7 @@ def _viewer(request: Request[Any, Any, Any], words: Words) -> Viewer | None:
         role=words.word("role", signed_in.role),
         operates=allows(signed_in.actor, Right.OPERATE),
         reserves=allows(signed_in.actor, Right.SUBMIT),
+        partners=allows(signed_in.actor, Right.PARTNER),
     )
 
 

@@ -17,13 +17,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.base.database import Base, UnitOfWork
-from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound
+from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.intervals import instant
 from fablab.base.units import CURRENCY
 from fablab.money.subscriptions import MOST_CENTS, MOST_MONTHS, NAME_LIMIT, last_day_of
 from fablab.people import log, partners, standing
 from fablab.people.access import Right, require
-from fablab.people.models import Audience
+from fablab.people.models import Audience, Member
 from fablab.places import house
 from fablab.places.models import words
 
@@ -291,6 +291,13 @@ def of_member(uow: UnitOfWork, member_id: int) -> list[Pass]:
     return list(uow.session.scalars(query.order_by(Pass.last_day, Pass.id)))
 
 
+def unpaid(uow: UnitOfWork) -> list[tuple[Pass, str]]:
+    """What is to be paid at the desk, with who holds it, the oldest first."""
+    require(uow.actor, Right.OPERATE)
+    query = select(Pass, Member.name).join(Member, Member.id == Pass.member_id).where(Pass.due_cents > 0)
+    return [(row, name) for row, name in uow.session.execute(query.order_by(Pass.id))]
+
+
 def used(uow: UnitOfWork, pass_ids: Collection[int]) -> dict[int, int]:
     """How many half-days of each are used now."""
     query = (
@@ -364,14 +371,6 @@ def uses_of(uow: UnitOfWork, claim_id: str) -> list[PassUse]:
     """What pays for a claim now."""
     query = select(PassUse).where(PassUse.claim_id == claim_id, PassUse.returned_at.is_(None))
     return list(uow.session.scalars(query.order_by(PassUse.day, PassUse.half)))
-
-
-def own(uow: UnitOfWork, pass_id: int, member_id: int) -> Pass:
-    """That member's; anybody else's does not exist for them."""
-    row = get(uow, pass_id)
-    if row.member_id != member_id:
-        raise Forbidden("pass.not_yours")
-    return row
 
 
 def _tariff(uow: UnitOfWork, tariff_id: int) -> PassTariff:

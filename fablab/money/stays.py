@@ -121,15 +121,17 @@ def price(uow: UnitOfWork, wish: StayWish) -> StayPrice:
     return made
 
 
-def end(uow: UnitOfWork, price_id: int) -> None:
-    """From now on it is not asked any more; what was promised stays promised."""
+def end(uow: UnitOfWork, price_id: int) -> int | None:
+    """From now on it is not asked any more; what was promised stays promised. Whose it was."""
     row = uow.session.get(StayPrice, price_id)
     if row is None:
         raise NotFound("stay.unknown")
     partners.require_part(uow, row.partner_id)
     log.record(uow, "tariff.ended", about=f"stay price {row.id}")
+    partner_id = row.partner_id
     _end(uow, row, house.today(uow))
     uow.session.flush()
+    return partner_id
 
 
 def _end(uow: UnitOfWork, row: StayPrice, today: date) -> None:

@@ -126,6 +126,7 @@ class Viewer:
     role: str  # said to people, already translated
     operates: bool = False
     reserves: bool = False
+    partners: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from fablab.claims.hires.asking import (
 )
 from fablab.claims.hires.deciding import approve, cancel, decline, get, of_part, tend
 from fablab.claims.hires.models import HIRE_STEPS, LIVE_HIRES, Hire, HireState
-from fablab.claims.hires.rooms import Offered, kits_of, public_room, public_rooms
+from fablab.claims.hires.rooms import Offered, kits_of, names_of, public_room, public_rooms
 
 __all__ = [
     "ANSWER_WITHIN",
@@ -34,6 +34,7 @@ __all__ = [
     "foresee",
     "get",
     "kits_of",
+    "names_of",
     "of_part",
     "opened",
     "public_room",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -44,6 +45,13 @@ def public_room(uow: UnitOfWork, room_id: int) -> Resource:
     if row is None or row.kind is not ResourceKind.ROOM or not (row.active and row.public):
         raise NotFound("resource.unknown", id=room_id)
     return row
+
+
+def names_of(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, str]:
+    """The names of these, in their order, also of what is retired."""
+    query = select(Resource.id, Resource.name).where(Resource.id.in_(ids))
+    known = {id_: name for id_, name in uow.session.execute(query)}  # noqa: C416 - a Row is no tuple to mypy
+    return {id_: known[id_] for id_ in ids if id_ in known}
 
 
 def kits_of(uow: UnitOfWork, room_id: int) -> list[Resource]:

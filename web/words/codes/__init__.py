@@ -10,6 +10,7 @@ from web.words.codes import (
     certifications,
     day,
     general,
+    house,
     kiosk,
     notices,
     people,
@@ -25,6 +26,7 @@ from web.words.codes import (
 T = TypeVar("T")
 ROOMS: tuple[ModuleType, ...] = (
     general,
+    house,
     people,
     public,
     signing,
