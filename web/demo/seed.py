@@ -35,6 +35,7 @@ from fablab.programs.store import Store
 from fablab.runs import attempts
 from scheduler import planner
 from web.demo import cast
+from web.demo.agenda import put_on
 from web.demo.belonging import belong
 from web.demo.certified import certify
 from web.demo.known import give_badges
@@ -69,6 +70,7 @@ def seed(database: Database, store: Store) -> None:
     give_badges(database, everybody[2], [everybody[0], *everybody[5:8]])
     certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
     teach(database, everybody[1], everybody[2])
+    put_on(database, everybody[1], everybody[2])
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
