@@ -161,7 +161,7 @@ def _open(uow: UnitOfWork, session_id: str, action: str) -> Session:
     query = select(Session).where(Session.id == session_id).with_for_update(of=Session)
     session = uow.session.scalars(query).unique().one_or_none()
     if session is None:
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown", id=session_id[:20])
     if session.state not in OPEN_STATES or (action == "deliver" and session.state is SessionState.DELIVERED):
         raise Conflict("session.state", state=session.state.value, action=action)
     return session

@@ -218,6 +218,7 @@ def _fitting(want: Want, rows: Sequence[Resource]) -> list[Resource]:
         and (want.technology is None or row.technology is want.technology)
         and (want.seats is None or (row.seats or 0) >= want.seats)
         and (not want.resource_ids or row.id in want.resource_ids)
+        and set(want.equipment) <= set(row.equipment)
     ]
     return sorted(fits, key=lambda row: (row.seats or 0, row.id))
 
