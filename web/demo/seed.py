@@ -39,6 +39,7 @@ from web.demo.agenda import put_on
 from web.demo.belonging import belong
 from web.demo.certified import certify
 from web.demo.known import give_badges
+from web.demo.parts import share_out
 from web.demo.posted import post
 from web.demo.reserved import hold_places
 from web.demo.schools import teach
@@ -71,6 +72,7 @@ def seed(database: Database, store: Store) -> None:
     certify(database, everybody[1], everybody[2], [everybody[0], *everybody[5:8]])
     teach(database, everybody[1], everybody[2])
     put_on(database, everybody[1], everybody[2])
+    share_out(database, everybody)
 
 
 def _queue_up(database: Database, everybody: list[Member], chance: random.Random) -> None:
