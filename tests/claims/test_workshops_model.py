@@ -44,10 +44,10 @@ FROM workshop_sessions AS s JOIN claims AS c ON c.id = s.id
 LEFT JOIN allocations AS a ON a.claim_id = s.id LEFT JOIN resources AS r ON r.id = a.resource_id
 GROUP BY s.id, s.state, c.state
 """
-#: Places that nobody's live claim stands behind, but for what is over.
+#: Places that nobody's live claim stands behind, but for what is over, and for the clearing of what has just ended.
 ORPHANS = """
 SELECT count(*) FROM allocations AS a LEFT JOIN claims AS c ON c.id = a.claim_id
-WHERE c.id IS NULL OR c.state = 'open' OR (c.state = 'closed' AND a.end_at > :now)
+WHERE c.id IS NULL OR c.state = 'open' OR (c.state = 'closed' AND a.run_end_at > :now)
 """
 #: Needs of a session that none of its places meets, or with another number of places than they say.
 NEEDS = """
@@ -57,7 +57,7 @@ WHERE n.quantity <> (SELECT count(*) FROM allocations AS a WHERE a.need_id = n.i
 CALENDAR = "SELECT claim_id, resource_id, start_at, end_at, state FROM allocations ORDER BY id"
 
 numbers = st.integers(0, MOST - 1)
-#: Starts a day apart from the first Tuesday in three weeks on, in the morning or in the afternoon; two of a day overlap.
+#: Three starts a day, of which neighbours overlap, on the first days of a week to come.
 slots = st.integers(0, 8)
 hours = st.integers(0, 2)
 
@@ -74,10 +74,6 @@ def fresh(folder: Path) -> tuple[Lab, int]:
         _template.append((lab, workshop))
     lab, workshop = _template[0]
     return copy_of(lab, folder / "lab.db"), workshop
-
-
-def at(slot: int) -> datetime:
-    return TUESDAY + timedelta(days=14 + slot // 3, hours=2 * (slot % 3))
 
 
 class Sessions(RuleBasedStateMachine):
@@ -107,27 +103,29 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: self.ids)
     @rule(number=numbers, slot=slots)
     def hold(self, number: int, slot: int) -> None:
-        id_ = self._pick(number)
-        proposal = Class(self.lab, self.workshop, id_).proposal(at(slot))
+        id_ = self._pick(number, "requested")
+        proposal = Class(self.lab, self.workshop, id_).proposal(self._at(slot))
         if self._does(lambda uow: workshops.propose(uow, id_, [proposal])):
             self._tries(lambda: self.offering.hold(self.lab.staff, id_, 1))
 
     @precondition(lambda self: self.ids)
     @rule(number=numbers)
     def hold_the_best(self, number: int) -> None:
-        self._tries(lambda: self.offering.hold_best(self.lab.staff, self._pick(number)))
+        id_ = self._pick(number, "requested")
+        self._tries(lambda: self.offering.hold_best(self.lab.staff, id_))
 
     @precondition(lambda self: self.ids)
     @rule(number=numbers, slot=slots)
     def move(self, number: int, slot: int) -> None:
-        id_ = self._pick(number)
-        proposal = Class(self.lab, self.workshop, id_).proposal(at(slot))
+        id_ = self._pick(number, "confirmed", "offered")
+        proposal = Class(self.lab, self.workshop, id_).proposal(self._at(slot))
         self._tries(lambda: self.offering.move(self.lab.staff, id_, proposal, "the bus"))
 
     @precondition(lambda self: self.ids)
     @rule(number=numbers)
     def accept(self, number: int) -> None:
-        self._does(lambda uow: workshops.accept(uow, self._pick(number), ONLINE))
+        id_ = self._pick(number, "offered")
+        self._does(lambda uow: workshops.accept(uow, id_, ONLINE))
 
     @precondition(lambda self: self.ids)
     @rule(number=numbers, how=st.sampled_from(("give_back", "cancel", "decline", "reopen")))
@@ -143,22 +141,23 @@ class Sessions(RuleBasedStateMachine):
 
     @precondition(lambda self: self.ids)
     @rule(number=numbers)
-    def deliver(self, number: int) -> None:
-        id_ = self._pick(number)
+    def the_day_comes(self, number: int) -> None:
+        """In the middle of the session it is over: whatever it still holds is free."""
+        id_ = self._pick(number, "confirmed")
+        start = Class(self.lab, self.workshop, id_).session.start_at
+        if start is not None and start > self.lab.clock.now():
+            self._wait(start - self.lab.clock.now() + timedelta(hours=1))
         came = Came(people=20, adults=2, counts={AttendanceAxis.AGE: {"moins_de_douze": 20}})
         if self._does(lambda uow: delivering.attend(uow, id_, came)):
             self._does(lambda uow: delivering.deliver(uow, id_))
 
-    @rule(days=st.sampled_from((1, 5, 13)))
+    @rule(days=st.sampled_from((1, 2, 8)))
     def time_passes(self, days: int) -> None:
-        self.lab.clock.advance(timedelta(days=days, hours=1))
-        with self.lab.database.begin() as uow:
-            workshops.remind_due(uow)
-            workshops.lapse_due(uow)
+        self._wait(timedelta(days=days, hours=1))
 
     @rule(name=st.sampled_from(("mk3", "ender", "room")), slot=slots, length=hours)
     def somebody_comes(self, name: str, slot: int, length: int) -> None:
-        start = at(slot)
+        start = self._at(slot)
         order = Order(
             resource_ids=(self.lab.resources[name],),
             start_at=start,
@@ -200,8 +199,21 @@ class Sessions(RuleBasedStateMachine):
     def _wishes(self) -> tuple[workshops.Wish, ...]:
         return (workshops.Wish(day=(self.lab.clock.now() + timedelta(days=15)).date()),)
 
-    def _pick(self, number: int) -> str:
-        return self.ids[number % len(self.ids)]
+    def _at(self, slot: int) -> datetime:
+        weeks = (self.lab.clock.now() - TUESDAY) // timedelta(days=7) + 2
+        return TUESDAY + timedelta(days=7 * weeks + slot // 3, hours=2 * (slot % 3))
+
+    def _wait(self, length: timedelta) -> None:
+        self.lab.clock.advance(length)
+        with self.lab.database.begin() as uow:
+            workshops.remind_due(uow)
+            workshops.lapse_due(uow)
+
+    def _pick(self, number: int, *states: str) -> str:
+        """One in such a state where there is one."""
+        rows = self._rows("SELECT id, state FROM workshop_sessions ORDER BY made_at, id")
+        ids = [id_ for id_, state in rows if state in states] or self.ids
+        return ids[number % len(ids)]
 
     def _does(self, work: Callable[[Any], object]) -> bool:
         return self._tries(lambda: self.lab.database.write(work, self.lab.staff))
