@@ -48,10 +48,15 @@ def regain(uow: UnitOfWork, row: Claim, resource_id: int, until: datetime) -> No
         elif start < allocation.start_at <= until:
             uow.session.delete(allocation)
     uow.session.flush()
-    others = select(Allocation.start_at).where(
+    others = select(Allocation.start_at, Allocation.end_at).where(
         Allocation.resource_id == resource_id, Allocation.end_at > start, Allocation.start_at < until
     )
-    end = min([until, *uow.session.scalars(others)])
+    end = until
+    for begins, ends in uow.session.execute(others.order_by(Allocation.start_at)):
+        if begins > start:
+            end = begins
+            break
+        start = ends  # a run that was over within a second is remembered as one
     if start < end:
         uow.session.add(_held(row, resource_id, start, end, need_id))
         uow.session.flush()

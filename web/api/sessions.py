@@ -236,7 +236,7 @@ def deliver(
         return _out(uow, sessions.day(uow, session_id))
 
 
-@post("/questions/{token:str}", access=Access.PUBLIC, sync_to_thread=True, tags=TAGS)
+@post("/questions/{token:str}", access=Access.PUBLIC, csrf="json", sync_to_thread=True, tags=TAGS)
 def answer(token: FromPath[str], data: JSONBody[AnswerIn], database: NamedDependency[Database]) -> None:
     """What somebody thought of a session; of whom, nobody knows."""
     marks = {question.value: int(getattr(data, question.value)) for question in survey.Question}
