@@ -13,10 +13,13 @@ import pytest
 from httpx import Response
 
 from fablab.claims import workshops
-from fablab.claims.workshops import AcceptedBy, EntryKind, SessionState, letters
-from tests.claims.workshops_rig import Class, make_class, secret_in, stock
+from fablab.claims.workshops import AcceptedBy, EntryKind, SessionState, delivering, letters
+from fablab.claims.workshops.attendance import Came
+from fablab.claims.workshops.words import AttendanceAxis
+from tests.claims.workshops_rig import MORNING, Class, make_class, secret_in, stock
 from tests.lab import TUESDAY, Lab
 from tests.web.page_rig import Browser, browser
+from web.mail.post import take
 from web.words.codes import NOTICES
 
 FORM: dict[str, Any] = {
@@ -221,3 +224,33 @@ def test_each_line_of_a_thread_and_each_letter_has_words() -> None:
     said = {kind for kind in EntryKind if kind is not EntryKind.MESSAGE}
     assert [kind.value for kind in said if f"thread.{kind.value}" not in NOTICES] == []
     assert [code.value for code in letters.SchoolLetter if code.value not in NOTICES] == []
+
+
+def test_after_the_visit_the_thread_has_the_numbers_the_certificate_and_what_is_paid(
+    desk: Browser, lab: Lab
+) -> None:
+    group = make_class(lab).confirmed()
+    lab.clock.set(MORNING + timedelta(hours=2))
+    counts = {AttendanceAxis.AGE: {"moins_de_douze": 20}}
+    group.does(delivering.attend, group.id, Came(people=20, adults=2, counts=counts))
+    group.does(delivering.deliver, group.id)
+    school = thread_of(group)
+    shown = text_of(desk.get(school))
+    for sentence in (
+        "counted who came: 20 pupils, 2 adults",
+        "made the certificate",
+        "€142.26",
+        "To the questions",
+    ):
+        assert sentence in shown, sentence
+    assert desk.get(f"{school}/certificate.pdf").content.startswith(b"%PDF-")
+
+
+def test_a_letter_brings_the_date_into_the_calendar_and_takes_it_out_again(lab: Lab) -> None:
+    group = make_class(lab).offered()
+    group.does(workshops.give_back, group.id)
+    brought = []
+    while (taken := lab.database.write(take)) is not None:
+        brought += [taken.told] if taken.told is not None else []
+    assert [(told.tentative, told.cancelled) for told in brought] == [(True, False), (False, True)]
+    assert {told.start_at for told in brought} == {MORNING}

@@ -16,6 +16,7 @@ from fablab.base.errors import Invalid
 from fablab.base.events import Event
 from fablab.claims import agenda
 from fablab.claims.agenda import Invitation
+from fablab.claims.workshops import letters
 from fablab.notices import outbox
 from fablab.people import post
 from fablab.people.post import Envelope
@@ -162,6 +163,8 @@ def take(uow: UnitOfWork) -> Taken | None:
     if len(envelope.letters) == 1 and row.claim_id is not None and reader.member_id is not None:
         told = agenda.invite(uow, reader.member_id, row.claim_id)
     house = places.house(uow)
+    if len(envelope.letters) == 1 and row.claim_id is not None and reader.member_id is None:
+        told = letters.invitation(uow, row.claim_id, row.code, row.facts, house.name)
     return Taken(envelope=envelope, lab=house.name, zone=ZoneInfo(house.zone), at=uow.now, told=told)
 
 

@@ -50,7 +50,8 @@ class StepView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
     """One dated line. `side`: school, lab or house (the program itself). `said`: what happened; `text`: what was
-    written; `details`: what belongs to it, a line each. `file`: the name of what was sent, `file_path` where it is."""
+    written; `details`: what belongs to it, a line each. `file`: the name of what was sent, `file_path` where it is.
+    `link`: a page of the house that belongs to it."""
 
     id: int
     at: datetime
@@ -64,6 +65,7 @@ class EntryView:
     details: tuple[str, ...] = ()
     file: str = ""
     file_path: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

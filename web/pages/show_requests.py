@@ -124,7 +124,8 @@ def preview(words: Words, names: Mapping[int, Resource], session: Session, offer
         if count
         else words.gettext("Nobody else has to move.")
     )
-    said = f"{moved} {words.gettext('The school gets a letter with the new date.')}"
+    told = words.gettext("The school gets a letter with the new date.")
+    said = f"{moved} {told}"
     return PreviewView(
         rows=tuple(row for row in rows if any(row[1:])), said=said, date=offer.start_at.isoformat()
     )

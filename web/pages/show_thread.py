@@ -380,6 +380,7 @@ def _entry(eyes: Eyes, session: Session, row: ThreadEntry, base: str) -> EntryVi
         details=tuple(details),
         file=row.file_name or "",
         file_path=f"{base}/files/{row.id}" if row.file_sha256 else "",
+        link=str(row.facts.get("path") or "") if row.code is EntryKind.QUESTIONNAIRE else "",
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote as quoted
 from litestar import Response
 
 from fablab.base.clock import Clock
-from fablab.base.database import UnitOfWork
+from fablab.base.database import SYSTEM, UnitOfWork
 from fablab.base.errors import NotFound
 from fablab.claims.agenda import Entry
 from fablab.claims.models import ClaimKind, ClaimState
@@ -21,13 +21,15 @@ from fablab.claims.workshops.pricing import read as price_lines
 from fablab.claims.workshops.words import EntryKind, SessionState
 from fablab.places import house
 from fablab.programs.store import Store
+from fablab.reports import sessions
 from web import documents
 from web.mail import invitation
 from web.mail.words import LetterWords
-from web.pages import show_thread
+from web.pages import show_session, show_thread
 from web.words import Words
 
 _FIXED: Final = frozenset({SessionState.CONFIRMED, SessionState.DELIVERED, SessionState.CLOSED})
+_OVER: Final = frozenset({SessionState.DELIVERED, SessionState.CLOSED})
 _SIGNED: Final = frozenset({EntryKind.ACCEPTED, EntryKind.ORDERED, EntryKind.SIGNED})
 
 
@@ -48,6 +50,8 @@ class Paper:
 
 def paper(uow: UnitOfWork, said: Words, clock: Clock, session: Session, name: str) -> Paper:
     """Raises `NotFound` thread.no_paper for one there is not, or not yet."""
+    if name == "certificate":
+        return _certificate(uow, said, clock, session)
     made = _MAKERS.get(name)
     if made is None or session.start_at is None or session.price_cents is None:
         raise NotFound("thread.no_paper")
@@ -59,6 +63,17 @@ def paper(uow: UnitOfWork, said: Words, clock: Clock, session: Session, name: st
     local = words.formats.local(session.start_at)
     file_name = f"{words.word('session_papers', name).lower()}-{local:%Y-%m-%d}.pdf"
     return Paper(template=name, data=data, file_name=file_name, language=words.language)
+
+
+def _certificate(uow: UnitOfWork, said: Words, clock: Clock, session: Session) -> Paper:
+    """The day's own, for whoever may read the thread: numbers are in it and nobody's name."""
+    now = sessions.day(uow.acting(SYSTEM), session.id)
+    if session.state not in _OVER or now.came is None:
+        raise NotFound("thread.no_paper")
+    words = LetterWords(said.language, said.formats.zone, clock=clock)
+    data = show_session.certificates(uow.acting(SYSTEM), words, now)
+    file_name = f"{words.word('session_papers', 'certificate').lower()}-{session.id}.pdf"
+    return Paper(template="certificate", data=data, file_name=file_name, language=words.language)
 
 
 def _common(uow: UnitOfWork, words: Words, session: Session) -> dict[str, object]:

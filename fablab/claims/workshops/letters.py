@@ -5,13 +5,17 @@ A letter is written in the transaction of its step. What its words need is in th
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fablab import notices
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Fact
+from fablab.claims.agenda import Invitation
+from fablab.claims.models import ClaimKind
 from fablab.claims.workshops.models import Session, SessionKey
+from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.words import KeyUse
 from fablab.people import keys
 
@@ -52,6 +56,9 @@ WITH_DATE = frozenset(
         SchoolLetter.GIVEN_BACK,
         SchoolLetter.DECLINED,
     }
+)
+_GONE = frozenset(
+    {SchoolLetter.CANCELLED, SchoolLetter.LAPSED, SchoolLetter.GIVEN_BACK, SchoolLetter.DECLINED}
 )
 
 
@@ -96,4 +103,27 @@ def tell_school(uow: UnitOfWork, session: Session, code: SchoolLetter, **facts: 
         school=str(session.school.get("name") or ""),
         people=session.people,
         **told,
+    )
+
+
+def invitation(
+    uow: UnitOfWork, claim_id: str, code: str, facts: Mapping[str, object], place: str
+) -> Invitation | None:
+    """What a letter to a school brings for its calendar: the date it tells of, or that it is off. None where there is no
+    date. The session's version is the sequence: it grows with every step."""
+    session = uow.session.get(Session, claim_id)
+    start = str(facts.get("start") or "")
+    if session is None or not start or code not in set(WITH_DATE):
+        return None
+    start_at = datetime.fromisoformat(start)
+    return Invitation(
+        claim_id=claim_id,
+        kind=ClaimKind.SESSION,
+        sequence=session.version,
+        title=in_language(session.workshop.title, session.language),
+        place=place,
+        start_at=start_at,
+        end_at=start_at + timedelta(minutes=session.workshop.duration_min),
+        tentative=code == SchoolLetter.HELD,
+        cancelled=code in _GONE,
     )

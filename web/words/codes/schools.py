@@ -98,7 +98,7 @@ NOTICES: dict[str, str] = {
     "thread.released": _("gave machines back early."),
     "thread.caught_up": _("finished the pieces that were left: %(count)s."),
     "thread.problem": _("noted a problem."),
-    "thread.attended": _("counted who came: %(people)s."),
+    "thread.attended": _("counted who came: %(people)s pupils, %(adults)s adults."),
     "thread.delivered": _("closed the day: the visit has taken place."),
     "thread.certified": _("made the certificate."),
     "thread.charged": _("wrote down what is to be paid: %(total)s."),
