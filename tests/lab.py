@@ -17,6 +17,7 @@ from sqlalchemy import select, text
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Actor, Database
+from fablab.base.sealing import FILE_NAME, Sealer
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimState
@@ -82,7 +83,7 @@ def make_lab(url: str, folder: Path, *, at: datetime = TUESDAY, devices: dict[st
     The usual lab is made once in each process; what is asked for afterwards is a copy of it.
     """
     clock = FakeClock(at)
-    database = Database(url, clock=clock)
+    database = Database(url, clock=clock, sealer=Sealer(folder / FILE_NAME))
     store = Store(folder / "programs")
     lab = Lab(database, clock, Intake(database=database, store=store, limit_bytes=300_000_000))
     if at != TUESDAY or devices is not None or not database.is_sqlite:

@@ -31,8 +31,9 @@ from drivers.host.paths import LockHeld, take_lock
 from fablab.base.clock import Clock, SystemClock
 from fablab.base.database import Database
 from fablab.base.errors import NotFound, Unauthenticated
+from fablab.base.sealing import FILE_NAME, Sealer
 from fablab.notices import hooks
-from fablab.people import documents, retention
+from fablab.people import documents, retention, sealing
 from fablab.people.access import SignedIn
 from fablab.places import house
 from fablab.programs import gcode
@@ -143,7 +144,8 @@ def _parts(
     live: Callable[[Database], Live],
 ) -> Parts:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.url, clock=clock)
+    database = Database(settings.url, clock=clock, sealer=Sealer(settings.data_dir / FILE_NAME))
+    sealing.seal_all(database)
     # What somebody who goes gives back first, then the waiting list: it is held before anybody hears that it is free.
     database.witnesses += (leaving.witness, waiting.offer_freed, hooks.witness)
     store = Store(settings.programs_dir)

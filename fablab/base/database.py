@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -47,6 +48,7 @@ from sqlalchemy.types import TypeEngine
 from fablab.base.clock import Clock, SystemClock
 from fablab.base.errors import Conflict
 from fablab.base.events import Bus, Event
+from fablab.base.sealing import FILE_NAME, Sealer
 
 T = TypeVar("T")
 
@@ -117,6 +119,7 @@ class UnitOfWork:
     `memory` is the database's: what was worked out from many rows and is asked for again and again. Whoever keeps
     something there keeps with it what tells that it is out of date; a transaction that fails does not undo it.
     `ahead` is this transaction's own: what was read for many at once, so that none of them has to ask again.
+    `sealer` seals and opens what the database may not hold in clear.
     """
 
     session: Session
@@ -125,6 +128,7 @@ class UnitOfWork:
     events: list[Event] = field(default_factory=list)
     memory: dict[str, Any] = field(default_factory=dict)
     ahead: dict[str, Any] = field(default_factory=dict)
+    sealer: Sealer = field(default_factory=lambda: Sealer(None))
 
     def acting(self, actor: Actor) -> UnitOfWork:
         """The same transaction for somebody else."""
@@ -197,12 +201,21 @@ class Database:
     """An engine with its writer lock, its clock and its bus; the only maker of units of work."""
 
     def __init__(
-        self, url: str, *, clock: Clock | None = None, bus: Bus | None = None, pool: int = 20
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        bus: Bus | None = None,
+        pool: int = 20,
+        sealer: Sealer | None = None,
     ) -> None:
+        """`sealer`: with the key of the secrets in it; None: the key lies beside a database that is a file, and there is
+        none for any other."""
         self.url = make_url(url)
         self.clock: Clock = clock or SystemClock()
         self.bus = bus or Bus()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.sealer = sealer or Sealer(self._beside())
         self.memory: dict[str, Any] = {}
         #: Called before each commit that has events to tell, with its unit of work: what they write is kept with it.
         self.witnesses: list[Callable[[UnitOfWork], None]] = []
@@ -215,7 +228,7 @@ class Database:
         with self._turn(), _conflicts():
             session = Session(self.engine, expire_on_commit=False, autoflush=True)
             now = at or self.clock.now()
-            uow = UnitOfWork(session=session, now=now, actor=actor, memory=self.memory)
+            uow = UnitOfWork(session=session, now=now, actor=actor, memory=self.memory, sealer=self.sealer)
             try:
                 session.connection(execution_options={"fablab_write": True})
                 yield uow
@@ -236,7 +249,9 @@ class Database:
         """A reading transaction; whatever is changed in it is thrown away."""
         with _conflicts(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             # Closing gives the connection back rolled back, and leaves what was read readable.
-            yield UnitOfWork(session=session, now=self.clock.now(), actor=actor, memory=self.memory)
+            yield UnitOfWork(
+                session=session, now=self.clock.now(), actor=actor, memory=self.memory, sealer=self.sealer
+            )
 
     def write(self, work: Callable[[UnitOfWork], T], actor: Actor = SYSTEM, *, tries: int = RETRIES) -> T:
         """Run `work` in a transaction, again on a `Conflict` that may heal, at most `tries` times."""
@@ -250,6 +265,10 @@ class Database:
                 # Full jitter keeps racing writers from meeting again; a few milliseconds is a whole transaction here.
                 time.sleep(random.uniform(0.002, 0.02) * (tries - left))  # noqa: S311 - not a secret
         raise AssertionError("unreachable")
+
+    def _beside(self) -> Path | None:
+        found = self.url.database
+        return Path(found).with_name(FILE_NAME) if self.is_sqlite and found and found != ":memory:" else None
 
     def dispose(self) -> None:
         self.engine.dispose()

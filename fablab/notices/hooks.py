@@ -137,8 +137,8 @@ def _new(uow: UnitOfWork, hook_id: int, name: str, data: dict[str, str | int]) -
 # -- the webhooks themselves ----------------------------------------------------------------------------------
 
 
-def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> Hook:
-    """`url` has been looked at (`web.hooks.address`). Raises `Invalid`."""
+def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> tuple[Hook, str]:
+    """With its secret in clear, this once. `url` has been looked at (`web.hooks.address`). Raises `Invalid`."""
     count = len(all_hooks(uow))
     if count >= MOST_HOOKS:
         raise Invalid("hook.too_many", field="name", most=MOST_HOOKS)
@@ -146,7 +146,7 @@ def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> Hook:
         name=_name(name),
         url=url,
         events=_events(events),
-        secret=new_secret(),
+        secret="",
         state=HookState.ACTIVE,
         made_at=uow.now,
         made_by_id=uow.actor.member_id,
@@ -154,7 +154,7 @@ def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> Hook:
     uow.session.add(row)
     uow.session.flush()
     forget(uow)
-    return row
+    return row, renew(uow, row.id)
 
 
 def change(uow: UnitOfWork, hook_id: int, name: str, url: str, events: Iterable[str]) -> Hook:
@@ -176,8 +176,15 @@ def move(uow: UnitOfWork, hook_id: int, action: str) -> Hook:
 def renew(uow: UnitOfWork, hook_id: int) -> str:
     """A new secret; the old one signs nothing any more."""
     row = hook(uow, hook_id)
-    row.secret = new_secret()
-    return row.secret
+    secret = new_secret()
+    row.secret = uow.sealer.seal(secret, of_hook(row.id))
+    uow.session.flush()
+    return secret
+
+
+def of_hook(hook_id: int) -> str:
+    """What a webhook's sealed secret is of."""
+    return f"webhook {hook_id}"
 
 
 def remove(uow: UnitOfWork, hook_id: int) -> None:
@@ -259,9 +266,8 @@ def take(uow: UnitOfWork, lease: str) -> Sending | None:
             .execution_options(synchronize_session=False)
         )
         if found.rowcount == 1:  # type: ignore[attr-defined]  # an UPDATE's result counts its rows
-            return Sending(
-                id=row.id, lease=lease, url=target.url, secret=target.secret, key=row.key, body=row.body
-            )
+            secret = uow.sealer.open(target.secret, of_hook(target.id))
+            return Sending(id=row.id, lease=lease, url=target.url, secret=secret, key=row.key, body=row.body)
     return None
 
 

@@ -234,7 +234,8 @@ class Feed(Base):
 
 
 class Hook(Base):
-    """A webhook: who is told of which events. `secret` signs, so it has to be kept in clear; it is shown once."""
+    """A webhook: who is told of which events. `secret` signs, so the server has to know it: it is sealed
+    (`base.sealing`), and shown once."""
 
     __tablename__ = "hooks"
 
@@ -242,7 +243,7 @@ class Hook(Base):
     name: Mapped[str] = mapped_column(String(80))
     url: Mapped[str] = mapped_column(String(500))
     events: Mapped[list[str]] = mapped_column(JSON)
-    secret: Mapped[str] = mapped_column(String(80))
+    secret: Mapped[str] = mapped_column(String(200))
     state: Mapped[HookState] = mapped_column(_words(HookState, "hook_state"))
     failures: Mapped[int] = mapped_column(default=0)  # in a row
     made_at: Mapped[datetime]

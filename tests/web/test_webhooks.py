@@ -47,7 +47,7 @@ def courier(lab: Lab, folder: Path, *allowed: str) -> Courier:
     return Courier(settings, lab.database, lab.clock)
 
 
-def hooked(lab: Lab, url: str, *events: str) -> Hook:
+def hooked(lab: Lab, url: str, *events: str) -> tuple[Hook, str]:
     with lab.database.begin() as uow:
         return hooks.add(uow, "Home", url, events or ("run.*",))
 
@@ -68,14 +68,15 @@ def deliveries(lab: Lab) -> list[Delivery]:
 async def test_what_happens_is_delivered_signed_over_the_exact_body(
     witnessed: Lab, listener: Listener, tmp_path: Path
 ) -> None:
-    hook = hooked(witnessed, listener.url)
+    hook, clear = hooked(witnessed, listener.url)
+    assert hook.secret.startswith("sealed1:")
     happen(witnessed)
     await courier(witnessed, tmp_path).round()
     (heard,) = listener.heard
     assert heard.line == "POST /hook?x=1 HTTP/1.1"
     key, moment = heard.headers["webhook-id"], heard.headers["webhook-timestamp"]
     # By the specification's words, and not by our own code.
-    secret = base64.b64decode(hook.secret.removeprefix("whsec_"))
+    secret = base64.b64decode(clear.removeprefix("whsec_"))
     signed = hmac.new(secret, f"{key}.{moment}.".encode() + heard.body, hashlib.sha256).digest()
     assert heard.headers["webhook-signature"] == "v1," + base64.b64encode(signed).decode()
     assert int(moment) == int(witnessed.clock.now().timestamp())

@@ -80,8 +80,8 @@ def add_hook(
 ) -> NewHook:
     """Deliveries are signed as the Standard Webhooks specification says (`webhook-signature`)."""
     url = look_at(data.url, networks(settings.hook_networks))
-    row = database.write(lambda uow: hooks.add(uow, data.name, url, data.events), signed_in.actor)
-    return NewHook(hook=_out(row), secret=row.secret)
+    row, secret = database.write(lambda uow: hooks.add(uow, data.name, url, data.events), signed_in.actor)
+    return NewHook(hook=_out(row), secret=secret)
 
 
 @put("/hooks/{hook_id:int}", access=Right.MANAGE, sync_to_thread=True, tags=["webhooks"])

@@ -25,7 +25,7 @@ def post(uow: UnitOfWork, maker: Member) -> None:
     uow.session.add(QuietHours(member_id=maker.id, from_min=NIGHT_MIN[0], until_min=NIGHT_MIN[1]))
     uow.session.add(Choice(member_id=maker.id, subject=Subject.PLAN, channel=Channel.DAILY))
     # It leads to a name that is nobody's (RFC 2606), so it is paused from the beginning.
-    row = hooks.add(
+    row, _ = hooks.add(
         uow, "Tableau de bord (démo)", "https://hooks.example.org/fablab", ["run.*", "calendar.freed"]
     )
     hooks.move(uow, row.id, "pause")

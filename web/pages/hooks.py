@@ -96,10 +96,12 @@ async def add(request: AnyRequest) -> Response[str]:
 def _add(desk: Desk, form: Mapping[str, str]) -> Response[str]:
     try:
         url, events = _wish(desk, form)
-        row = desk.database.write(lambda uow: hooks.add(uow, form.get("name", ""), url, events), desk.actor)
+        row, secret = desk.database.write(
+            lambda uow: hooks.add(uow, form.get("name", ""), url, events), desk.actor
+        )
     except Invalid as error:
         return _list(desk, form, error)
-    return _one(desk, row.id, secret=row.secret)
+    return _one(desk, row.id, secret=secret)
 
 
 @get("/hooks/{hook_id:int}", access=Right.MANAGE, include_in_schema=False, sync_to_thread=True)

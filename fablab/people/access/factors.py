@@ -18,7 +18,15 @@ from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.notices import tell
 from fablab.people.access import policy, totp
 from fablab.people.access.confirming import require_fresh
-from fablab.people.access.models import Factor, FactorDue, Identity, KnownBrowser, LoginStep, RecoveryCode
+from fablab.people.access.models import (
+    Factor,
+    FactorDue,
+    Identity,
+    KnownBrowser,
+    LoginStep,
+    RecoveryCode,
+    of_factor,
+)
 from fablab.people.access.proving import active_factor, plain, recovery_hash
 from fablab.people.models import Member
 from fablab.places.models import House
@@ -73,14 +81,16 @@ def enrol(uow: UnitOfWork, login_token: str) -> Enrolment:
         raise Conflict("factor.on")
     uow.session.execute(delete(Factor).where(Factor.member_id == login.member_id))
     secret = totp.new_secret()
-    uow.session.add(Factor(member_id=login.member_id, secret=secret, made_at=uow.now))
+    sealed = uow.sealer.seal(secret, of_factor(login.member_id))
+    uow.session.add(Factor(member_id=login.member_id, secret=sealed, made_at=uow.now))
     return _shown(uow, login.member, secret)
 
 
 def enrolling(uow: UnitOfWork, login_token: str) -> Enrolment:
     """The enrolment that waits for its first code. Raises `NotFound` factor.not_begun."""
     login = require_fresh(uow, login_token)
-    return _shown(uow, login.member, _pending(uow, login.member_id).secret)
+    sealed = _pending(uow, login.member_id).secret
+    return _shown(uow, login.member, uow.sealer.open(sealed, of_factor(login.member_id)))
 
 
 def confirm_enrolment(uow: UnitOfWork, login_token: str, said: str) -> tuple[str, ...]:
@@ -90,7 +100,8 @@ def confirm_enrolment(uow: UnitOfWork, login_token: str, said: str) -> tuple[str
     """
     login = require_fresh(uow, login_token)
     factor = _pending(uow, login.member_id)
-    step = totp.matching_step(factor.secret, plain(said), uow.now, None)
+    secret = uow.sealer.open(factor.secret, of_factor(factor.member_id))
+    step = totp.matching_step(secret, plain(said), uow.now, None)
     if step is None:
         raise Invalid("factor.wrong", field="code")
     factor.confirmed_at, factor.last_step = uow.now, step

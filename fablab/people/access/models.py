@@ -18,18 +18,22 @@ class Factor(Base):
     """An authenticator app (RFC 6238). Not in use before `confirmed_at`. `last_step`: no code of this 30 s step or of
     an earlier one is taken again.
 
-    `secret` is base32 and in clear: the server has to know it, and a key to it would lie beside the database (DECISIONS
-    22). Whoever can read the database can make codes, but no passwords.
+    `secret` is base32, sealed with the house's key (`base.sealing`): the server has to know it, the database has not.
     """
 
     __tablename__ = "factors"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
-    secret: Mapped[str] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(String(200))
     made_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+def of_factor(member_id: int) -> str:
+    """What a factor's sealed secret is of."""
+    return f"factor of member {member_id}"
 
 
 class RecoveryCode(Base):

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from fablab.base.database import UnitOfWork
 from fablab.notices import tell
 from fablab.people.access import totp
-from fablab.people.access.models import Factor, RecoveryCode
+from fablab.people.access.models import Factor, RecoveryCode, of_factor
 from fablab.people.access.tries import TRIES_BY_ADDRESS, digest, failed, slow_down
 from fablab.people.models import LoginTry
 
@@ -55,7 +55,8 @@ def prove(uow: UnitOfWork, member_id: int, said: str, *, address: str) -> Proof 
 
 def _proof(uow: UnitOfWork, factor: Factor, said: str) -> Proof | None:
     if len(said) == totp.DIGITS and said.isascii() and said.isdigit():
-        step = totp.matching_step(factor.secret, said, uow.now, factor.last_step)
+        secret = uow.sealer.open(factor.secret, of_factor(factor.member_id))
+        step = totp.matching_step(secret, said, uow.now, factor.last_step)
         if step is None:
             return None
         factor.last_step = step

@@ -23,12 +23,12 @@ def one(uow: UnitOfWork, hook_id: int) -> Hook:
     return hooks.hook(uow, hook_id)
 
 
-def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> Hook:
-    """Its `secret` is to be shown to whoever added it, this once."""
+def add(uow: UnitOfWork, name: str, url: str, events: Iterable[str]) -> tuple[Hook, str]:
+    """Its secret is to be shown to whoever added it, this once."""
     require(uow.actor, Right.MANAGE)
-    row = hooks.add(uow, name, url, events)
+    row, secret = hooks.add(uow, name, url, events)
     _note(uow, "hook.added", row)
-    return row
+    return row, secret
 
 
 def change(uow: UnitOfWork, hook_id: int, name: str, url: str, events: Iterable[str]) -> Hook:
