@@ -190,7 +190,7 @@ def test_a_link_works_once_and_its_page_tells_nobody_where_it_came_from(
 ) -> None:
     apply(desk, address)
     headers = desk.get(link_to(lab, address)).headers
-    assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store")
+    assert (headers["referrer-policy"], headers["cache-control"]) == ("same-origin", "no-store")
     follow(desk, lab, address)
     answer = desk.get(link_to(lab, address))
     assert answer.status_code == 410

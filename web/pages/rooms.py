@@ -235,7 +235,8 @@ def _link(request: AnyRequest, secret: str, wrong: Trouble | None) -> Response[s
         request, "hire.html", status=422 if wrong else 200, view=view, secret=secret, trouble=wrong, path=LIST
     )
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Referrer-Policy"] = "no-referrer"
+    # With "no-referrer" a browser sends the forms of this page as if from elsewhere (`Origin: null`): refused.
+    answer.headers["Referrer-Policy"] = "same-origin"
     return answer
 
 

@@ -217,7 +217,8 @@ def _page(
         request, name, status=422 if wrong else status, trouble=wrong, least=PASSWORD_MIN, **more
     )
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Referrer-Policy"] = "no-referrer"
+    # With "no-referrer" a browser sends the forms of this page as if from elsewhere (`Origin: null`): refused.
+    answer.headers["Referrer-Policy"] = "same-origin"
     return answer
 
 
