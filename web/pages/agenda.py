@@ -259,7 +259,8 @@ def _page(request: AnyRequest, name: str, status: int, **more: object) -> Respon
     answer = templates_of(request).page(request, name, status=status, said_done=said, **more)
     if name == "registration.html":
         answer.headers["Cache-Control"] = "no-store"
-        answer.headers["Referrer-Policy"] = "no-referrer"
+        # "no-referrer" would make browsers send its own forms without an origin, as if from elsewhere.
+        answer.headers["Referrer-Policy"] = "same-origin"
     return answer
 
 
