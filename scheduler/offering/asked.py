@@ -12,6 +12,7 @@ from fablab.claims.workshops.offer import Want, wants
 from fablab.people.models import Audience
 from fablab.places.models import ResourceKind
 from fablab.places.terms import Zone
+from scheduler.offering.making import Making, making_of
 from scheduler.offering.rank import Half, Wished
 from scheduler.reserving.asked import InTheWay
 
@@ -52,13 +53,15 @@ class Gang:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """`school`: no weekend and no Wednesday afternoon, unless they were wished for. `zone`: no day without class there.
-    `first`, `last`: only days of these, at most `LONGEST_DAYS`; None: around what was wished for, or as soon as can be.
-    `without`: a claim that is as if it held nothing."""
+    `making`: what is made in it, so that each date says whether all of it will be. `first`, `last`: only days of these,
+    at most `LONGEST_DAYS`; None: around what was wished for, or as soon as can be. `without`: a claim that is as if it
+    held nothing."""
 
     gang: Gang
     wishes: tuple[Wish, ...] = ()
     school: bool = False
     zone: Zone | None = None
+    making: Making | None = None
     first: date | None = None
     last: date | None = None
     lead: timedelta = LEAD
@@ -70,8 +73,9 @@ class DateOffer:
     """A date that could be had at this moment, with its whole gang.
 
     `reasons`: `{"code": .., "facts": ..}`, the strongest first: wished_day (`choice`, from 1), other_half, near_wish
-    (`days`, `day`), earliest, usual_hours, nobody_moves, jobs_move (`count`), spare_machines (`free`, `wanted`),
-    next_best.
+    (`days`, `day`), all_made (`pieces`, `machines`), pieces_left (beside these `in_session`, `left`, `ready_at`),
+    pieces_homeless (for which nothing is free within a week), earliest, usual_hours, nobody_moves, jobs_move (`count`),
+    spare_machines (`free`, `wanted`), next_best.
     """
 
     start_at: datetime
@@ -133,6 +137,7 @@ def of_session(session: Session, *, lead: timedelta = LEAD) -> Asked:
         wishes=tuple(_wish(each) for each in wishes_of(session)),
         school=session.audience is Audience.SCHOOL,
         zone=zone_of(session),
+        making=making_of(session),
         lead=lead,
         without=session.id if session.start_at is not None else None,
     )

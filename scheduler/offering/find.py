@@ -33,6 +33,7 @@ from scheduler.offering.asked import (
 )
 from scheduler.offering.field import Field, Minutes, name_of
 from scheduler.offering.look import Seen, see, starts_of
+from scheduler.offering.making import AFTER, made, makers
 from scheduler.offering.rank import NOON_MIN, Chosen, Closeness, Half, Lack, Table, Wished
 from scheduler.reserving.asked import InTheWay
 from scheduler.sight import MINUTE
@@ -85,7 +86,8 @@ def find_at(uow: UnitOfWork, asked: Asked, start_at: datetime) -> DateOffer | No
     if not asked.gang.wants or asked.gang.duration_min < 1:
         raise Invalid("offer.nothing", field="needs")
     around = timedelta(minutes=asked.gang.setup_min + asked.gang.duration_min + asked.gang.clear_min)
-    seen = see(uow, asked.gang.wants, start_at - around, start_at + around, without=asked.without)
+    until = start_at + around + _behind(asked)
+    seen = see(uow, asked.gang.wants, start_at - around, until, without=asked.without)
     local = start_at.astimezone(seen.zone)
     table = Table(
         field=_field(seen, asked, np.array([(start_at - seen.origin) // MINUTE], dtype=np.int64)),
@@ -129,7 +131,12 @@ def _reach(asked: Asked, window: _Window) -> tuple[datetime, datetime]:
     gang = asked.gang
     since = instant(window.first, time(0), window.zone) - timedelta(minutes=gang.setup_min)
     until = instant(window.last + _DAY, time(0), window.zone)
-    return since, until + timedelta(minutes=gang.duration_min + gang.clear_min)
+    return since, until + timedelta(minutes=gang.duration_min + gang.clear_min) + _behind(asked)
+
+
+def _behind(asked: Asked) -> timedelta:
+    """How much further to look for what is left to make."""
+    return AFTER if asked.making is not None else timedelta(0)
 
 
 def _days(window: _Window) -> list[date]:
@@ -198,7 +205,7 @@ def _offers(
                 for need, resource in each.opening.taken
             ),
             names=tuple(seen.names[resource] for resource in each.opening.resources),
-            reasons=_reasons(asked, table, each, chosen),
+            reasons=_reasons(seen, asked, table, each, chosen),
             in_the_way=tuple(jobs[name] for name in each.opening.moved),
         )
         for each in chosen
@@ -218,7 +225,7 @@ def _place(asked: Asked, resource_id: int, start_at: datetime) -> Place:
 
 
 def _reasons(
-    asked: Asked, table: Table, each: Chosen, others: Sequence[Chosen]
+    seen: Seen, asked: Asked, table: Table, each: Chosen, others: Sequence[Chosen]
 ) -> tuple[dict[str, object], ...]:
     """What speaks for this one beside the others, the strongest first."""
     count = len(each.opening.moved)
@@ -240,6 +247,11 @@ def _reasons(
         *_spare(asked, table, each),
     ]
     found: list[dict[str, object]] = [{"code": code, "facts": facts} for holds, code, facts in said if holds]
+    if asked.making is not None and (machines := makers(asked.gang.wants, each.opening.taken, asked.making)):
+        start, gang = int(table.field.starts[each.at_start]), asked.gang
+        told = made(seen, asked.making, machines, start, gang.duration_min, gang.clear_min)
+        # What is left for afterwards is known before the date is taken: it stands right behind the wish.
+        found.insert(min(1, len(found)), told.reason())
     return tuple(found or [{"code": "next_best", "facts": {}}])
 
 

@@ -46,12 +46,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """`origin`: minute 0. `wants`: as they were asked for, with who could serve them. `house`: when it is open."""
+    """`origin`: minute 0. `wants`: as they were asked for, with who could serve them. `staffed`: when somebody is there."""
 
     origin: datetime
     things: tuple[Thing, ...]
     wants: tuple[Want, ...]
     names: Mapping[int, str]
+    staffed: Spans
     zone: ZoneInfo
 
     def instant(self, minute: int) -> datetime:
@@ -84,6 +85,7 @@ def see(
             for each, found in zip(wanted, able, strict=True)
         ),
         names={row.id: row.name for row in rows.values()},
+        staffed=shared[id(pieces[None])],
         zone=zone,
     )
 

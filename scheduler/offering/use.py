@@ -62,7 +62,7 @@ class Offering:
         self, actor: Actor, session_id: str, n: int = MOST_PROPOSED, *, lead: timedelta = LEAD
     ) -> Dates:
         """The best dates there are now become what the school may choose from. Raises as `workshops.propose`, and
-        `Conflict` session.no_date where there is none."""
+        `Conflict` offer.none where there is none."""
 
         def act(uow: UnitOfWork) -> Dates:
             found = find(uow, of_session(workshops.may_see(uow, session_id), lead=lead), n)
@@ -99,7 +99,7 @@ class Offering:
         lead: timedelta = LEAD,
     ) -> Session:
         """Finds, proposes and holds the best date there is, all in one transaction; what cannot be held after all is left
-        out, and the next best is tried. Raises `Conflict` session.no_date where nothing is left."""
+        out, and the next best is tried. Raises `Conflict` offer.none where nothing is left."""
         lost: set[datetime] = set()
 
         def act(uow: UnitOfWork) -> Session:
@@ -160,7 +160,7 @@ class Offering:
 def _propose(uow: UnitOfWork, session_id: str, found: Dates, offers: Sequence[DateOffer]) -> None:
     missed = [each.stored() for each in found.missed]
     if not offers:
-        raise Conflict("session.no_date", missed=len(missed))
+        raise Conflict("offer.none", missed=len(missed))
     workshops.propose(uow, session_id, [each.proposal for each in offers], missed)
 
 

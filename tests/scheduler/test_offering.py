@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +19,7 @@ from fablab.notices import latest
 from fablab.places.models import Closure, Machine, MachineGate, Resource, ResourceKind, Technology
 from fablab.places.terms import Zone
 from scheduler.offering import Asked, Dates, DateTaken, Gang, Half, Offering, Wish, find, of_session
+from scheduler.offering.making import Making
 from tests.claims.workshops_rig import TAGS, Class, make_class
 from tests.lab import OVERLAPS, Lab, analysed, breaches, counted, submitted
 
@@ -99,7 +101,7 @@ def test_the_wished_day_comes_first_with_the_whole_gang(any_lab: Lab) -> None:
     assert sorted(first.names) == ["Room 1", "Samuel", "ender", "mk3"]
     assert {local(spot.place.start_at)[1] for spot in first.spots} == {"13:30"}
     assert {local(spot.place.end_at)[1] for spot in first.spots} == {"16:15"}
-    assert codes(dates) == ["wished_day", "earliest", "usual_hours"]
+    assert codes(dates) == ["wished_day", "pieces_left", "earliest", "usual_hours"]
     assert dates.missed == ()
 
 
@@ -159,6 +161,43 @@ def test_a_gang_is_found_for_a_start_that_the_staff_names(group: Class, offering
     assert there is not None
     assert there.start_at == evening
     assert offering.at(group.lab.staff, group.id, day_at(WISHED, 19)) is None  # the mediator has gone
+
+
+# -- what is made in it
+
+
+def told_of_pieces(lab: Lab, pieces: int, run_min: int) -> dict[str, object]:
+    making = Making(technology=Technology.FDM, pieces=pieces, run_min=run_min)
+    (date_,) = found(lab, replace(asked(WISHED, half=Half.PM), making=making), n=1).offers
+    return date_.reasons[1]
+
+
+def test_a_date_says_that_all_pieces_are_made_in_it(group: Class) -> None:
+    # Two printers for two hours, a piece every quarter of an hour on each.
+    assert told_of_pieces(group.lab, 16, 12) == {"code": "all_made", "facts": {"pieces": 16, "machines": 2}}
+
+
+def test_a_date_says_what_is_left_and_when_that_is_done(group: Class) -> None:
+    told = told_of_pieces(group.lab, 20, 12)
+    done = datetime(2026, 12, 8, 15, 45, tzinfo=UTC)  # cleared at a quarter past four, and half an hour more
+    facts = {"pieces": 20, "machines": 2, "in_session": 16, "left": 4, "ready_at": done.isoformat()}
+    assert told == {"code": "pieces_left", "facts": facts}
+
+
+def test_what_is_left_waits_until_the_machine_is_free_and_somebody_is_there(group: Class) -> None:
+    evening = day_at(WISHED, 16, 20)
+    takes(group.lab, "mk3", evening, 40)
+    takes(group.lab, "ender", evening, 18)  # until twenty past ten on Wednesday
+    facts = told_of_pieces(group.lab, 20, 12)["facts"]
+    assert isinstance(facts, dict)
+    assert facts["ready_at"] == day_at(WISHED + DAY, 11, 20).astimezone(UTC).isoformat()
+
+
+def test_pieces_for_which_nothing_is_free_within_a_week_are_told_of(group: Class) -> None:
+    for name in ("mk3", "ender"):
+        takes(group.lab, name, day_at(WISHED, 16, 20), 24 * 9)
+    told = told_of_pieces(group.lab, 20, 12)
+    assert told["code"] == "pieces_homeless"
 
 
 # -- why not
@@ -328,7 +367,7 @@ def test_where_a_job_would_be_homeless_the_next_best_date_is_held(group: Class, 
 def test_a_request_without_any_date_is_told_so(group: Class, offering: Offering) -> None:
     with group.lab.database.begin() as uow:
         uow.session.add(Closure(start_at=uow.now, end_at=uow.now + timedelta(days=400), name="Travaux"))
-    with pytest.raises(Conflict, match=r"session\.no_date"):
+    with pytest.raises(Conflict, match=r"offer\.none"):
         offering.propose(group.lab.staff, group.id)
 
 

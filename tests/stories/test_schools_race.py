@@ -103,7 +103,7 @@ def race(lab: Lab, ids: list[str], workers: int) -> list[LabError]:
                 lab.database.write(lambda uow: workshops.cancel(uow, id_, "the bus"), lab.staff)
         except LabError as error:
             # So many at once that the same few dates are lost again and again: that is said, and nothing is held.
-            if error.code not in ("slot_taken", "session.no_date"):
+            if error.code not in ("slot_taken", "offer.none"):
                 odd.append(error)
 
     with ThreadPoolExecutor(workers) as pool:

@@ -35,7 +35,7 @@ KINDS: Final = frozenset(ResourceKind)
 UNCONFIRMED: Final = "unconfirmed"
 
 #: Facts of a reason that are a day.
-_DAYS: Final = frozenset({"day", "earliest", "latest", "back"})
+_DAYS: Final = frozenset({"day", "earliest", "latest", "back", "ready_at"})
 _TONES: Final[Mapping[str, str]] = {
     "requested": "wait",
     "offered": "wait",
