@@ -46,6 +46,7 @@ from scheduler.intake import Intake
 from scheduler.reserving import Window
 from scheduler.ticks import Ticks
 from web import api
+from web.api.answer import Desk
 from web.api.house import installed, problem
 from web.batch import batch_in
 from web.cameras import Cameras
@@ -269,6 +270,9 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
 
         return Provide(provide, sync_to_thread=False)
 
+    def desk(request: Request[Any, Any, Any]) -> Desk:
+        return Desk(database=parts.database, window=parts.window, signed_in=_signed_in(request))
+
     fixed = {
         name: constant(getattr(parts, name))
         for name in (
@@ -291,6 +295,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "documents_store": constant(parts.documents),
         "jar": constant(parts.cookies),  # Litestar keeps the name "cookies" for itself
         "signed_in": Provide(_signed_in, sync_to_thread=False),
+        "desk": Provide(desk, sync_to_thread=False),
         "words": Provide(_words, sync_to_thread=False),
         "templates": Provide(_templates, sync_to_thread=False),
     }

@@ -31,6 +31,7 @@ from fablab.places.models import (
 )
 
 _ZONE = "house.zone"
+_ZONE_OF_HOUSE = select(House.zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def zone(uow: UnitOfWork) -> ZoneInfo:
     ahead: ZoneInfo | None = uow.ahead.get(_ZONE)
     if ahead is not None:
         return ahead
-    name = uow.session.scalar(select(House.zone))
+    name = uow.session.connection().scalar(_ZONE_OF_HOUSE)
     if name is None:
         raise NotFound("house.missing")
     return ZoneInfo(name)

@@ -21,7 +21,7 @@ from scheduler.improve.pace import Pace
 from scheduler.improve.process import SearchDied, Searcher, SearchProcess
 from scheduler.improve.swap import End, Gain, Outcome, explained, is_sound, swap_in
 from scheduler.planner.budget import CHANGES_A_DAY, spent
-from scheduler.planner.standing import Standing, stand, wished
+from scheduler.planner.standing import Standing, has_jobs, stand, wished
 
 __all__ = [
     "End",
@@ -170,6 +170,8 @@ class Improver:
             self._searching, self._called_off = True, False
         try:
             with self._database.read() as uow:
+                if not has_jobs(uow):
+                    return Outcome(end=End.NOTHING_TO_MOVE)
                 standing = self._stand(uow, work.pinned)
             if not standing.problem.demands:
                 return Outcome(end=End.NOTHING_TO_MOVE)

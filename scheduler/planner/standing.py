@@ -105,6 +105,14 @@ def _wished(standing: Standing, demand: Demand, wish: Wish) -> Demand:
     return replace(demand, due=max(0, wish.due), weight=wish.weight, told=_told(slots) if slots else None)
 
 
+def has_jobs(uow: UnitOfWork) -> bool:
+    """Whether there is any job that has a place or waits for one: without, there is nothing to look for."""
+    query = select(Claim.id).where(
+        Claim.kind == ClaimKind.JOB, Claim.state.in_((ClaimState.HELD, ClaimState.OPEN))
+    )
+    return uow.session.scalar(query.limit(1)) is not None
+
+
 def movable(uow: UnitOfWork, freeze_until: datetime) -> list[Claim]:
     """Jobs that the planner may still place elsewhere, and those that wait for a place."""
     query = select(Claim).where(Claim.state == ClaimState.HELD, Claim.kind == ClaimKind.JOB)

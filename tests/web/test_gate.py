@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import delete
 
 from fablab.base.database import UnitOfWork
@@ -31,7 +33,9 @@ from fablab.people.certifications.models import RuleText
 from fablab.people.models import Consent, ConsentKind, Member, MemberState
 from fablab.places.models import Machine, MachineGate, Technology
 from scheduler.hands import against_start
-from tests.web.site import Site
+from tests.lab import Lab
+from tests.web.site import HOST, Site, make_app
+from web.security.limits import Limiter, Pace, Rate
 
 #: Half past nine in Paris: the house is open, and nobody from the staff is there yet.
 EARLY = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
@@ -115,6 +119,14 @@ DOORS: dict[str, Door] = {
     "kiosk": by_kiosk,
     "dispatcher": by_dispatcher,
 }
+
+
+@pytest.fixture
+def site(lab: Lab, tmp_path: Path) -> Iterator[Site]:
+    """As often as they like: three doors for each of 4096 combinations are more than anybody's pace."""
+    wide = Limiter({pace: Rate(burst=100_000, per_minute=100_000) for pace in Pace})
+    with TestClient(make_app(lab, tmp_path, limiter=wide), base_url=HOST) as client:
+        yield Site(lab, client.app, client)
 
 
 @pytest.fixture

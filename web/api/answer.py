@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -11,9 +12,19 @@ import msgspec
 from litestar import Request, Response
 from litestar.enums import MediaType
 
-from fablab.base.database import Actor
+from fablab.base.database import Actor, Database
 from fablab.base.errors import Invalid
-from fablab.people.access import Right, allows
+from fablab.people.access import Right, SignedIn, allows
+from scheduler.reserving import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the busiest handlers work with, as one dependency: several are each a task of its own in every request."""
+
+    database: Database
+    window: Window
+    signed_in: SignedIn
 
 
 def with_etag(request: Request[Any, Any, Any], body: object) -> Response[bytes]:

@@ -27,8 +27,8 @@ from fablab.money import quotes
 from fablab.people.access import SignedIn, allows, require
 from fablab.places import house
 from scheduler import overruns
-from scheduler.reserving import Kind, Reserving, Taken, Window
-from web.api.answer import instant
+from scheduler.reserving import Kind, Reserving, Taken
+from web.api.answer import Desk, instant
 from web.api.plan import ForecastOut, forecast_out
 from web.api.reservations_schema import (
     ArrivalIn,
@@ -58,7 +58,7 @@ from web.api.reservations_schema import (
     wanted_of,
 )
 from web.api.schema import price
-from web.errors import PROBLEM_JSON, problem_of, said_refusals
+from web.errors import PROBLEM_JSON, problem_of, said_refusals, words_of
 from web.security import Access, Right
 from web.security.identity import caller_of
 from web.words import Words
@@ -71,23 +71,20 @@ AnyRequest = Request[Any, Any, Any]
 async def create(
     request: AnyRequest,
     data: JSONBody[OrderIn],
-    database: NamedDependency[Database],
-    window: NamedDependency[Window],
-    signed_in: NamedDependency[SignedIn],
-    words: NamedDependency[Words],
+    desk: NamedDependency[Desk],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Take a place. Planned jobs in its way are moved elsewhere. 409 `slot_taken` with `alternatives`; 422 with every
     reason why not. The same key again answers the same reservation."""
-    order, actor = order_of(data, idempotency_key), signed_in.actor
+    order, actor = order_of(data, idempotency_key), desk.signed_in.actor
     try:
-        found = await asyncio.wrap_future(window.reserve(actor, order))
+        found = await asyncio.wrap_future(desk.window.reserve(actor, order))
     except Conflict as error:
         if error.code != "slot_taken":
             raise
-        reserving = Reserving(database=database)
+        reserving = Reserving(database=desk.database)
         answer = await anyio.to_thread.run_sync(
-            _taking, request, words, lambda: reserving.instead(actor, order)
+            _taking, request, words_of(request), lambda: reserving.instead(actor, order)
         )
         if isinstance(answer, Response):
             return answer
@@ -171,23 +168,21 @@ def list_requested(
 
 @get("/reservations/week", access=Access.SIGNED_IN, sync_to_thread=True, tags=["reservations"])
 def week(
-    database: NamedDependency[Database],
-    signed_in: NamedDependency[SignedIn],
+    desk: NamedDependency[Desk],
     resource: FromQuery[int],
     day: FromQuery[date | None] = None,
 ) -> Response[bytes]:
     """The week (from Monday) of one resource around a day; null: this week."""
-    return _view(database, signed_in, day, days=7, resource_id=id_of(resource, "resource"))
+    return _view(desk, day, days=7, resource_id=id_of(resource, "resource"))
 
 
 @get("/reservations/day", access=Access.SIGNED_IN, sync_to_thread=True, tags=["reservations"])
 def day_view(
-    database: NamedDependency[Database],
-    signed_in: NamedDependency[SignedIn],
+    desk: NamedDependency[Desk],
     day: FromQuery[date | None] = None,
 ) -> Response[bytes]:
     """One day of everything; null: today."""
-    return _view(database, signed_in, day, days=1, resource_id=None)
+    return _view(desk, day, days=1, resource_id=None)
 
 
 @get(
@@ -435,11 +430,10 @@ def _answer(body: object, *, status: int = 200) -> Response[bytes]:
     return Response(msgspec.json.encode(body), status_code=status, media_type=MediaType.JSON)
 
 
-def _view(
-    database: Database, signed_in: SignedIn, day: date | None, *, days: int, resource_id: int | None
-) -> Response[bytes]:
+def _view(desk: Desk, day: date | None, *, days: int, resource_id: int | None) -> Response[bytes]:
     """Whole local days, so one of them is an hour shorter or longer where the clocks change."""
-    with database.read(signed_in.actor) as uow:
+    signed_in = desk.signed_in
+    with desk.database.read(signed_in.actor) as uow:
         zone = house.zone(uow)
         first = day or uow.now.astimezone(zone).date()
         if days > 1:

@@ -7,7 +7,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    func,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from fablab.base.database import UnitOfWork, UtcDateTime
@@ -126,15 +137,6 @@ def _rows_query(dialect: str, of_one: bool) -> Select[*tuple[Any, ...]]:
     """Written once: to put such a query together takes longer than to run it."""
     begins = bindparam("start", type_=UtcDateTime())
     ends = bindparam("end", type_=UtcDateTime())
-    # The last place that begins before the window may reach into it; none before that one can, since none overlap. So
-    # of each resource only that one and those of the window are looked at, however long the calendar is.
-    first = aliased(Allocation)
-    since = (
-        select(func.max(first.start_at))
-        .where(first.resource_id == Resource.id, first.start_at <= begins)
-        .correlate(Resource)
-        .scalar_subquery()
-    )
     query = (
         select(
             Allocation.claim_id,
@@ -155,18 +157,42 @@ def _rows_query(dialect: str, of_one: bool) -> Select[*tuple[Any, ...]]:
         .join(Claim, Claim.id == Allocation.claim_id)
         .outerjoin(Member, Member.id == Claim.member_id)
         .outerjoin(Reservation, Reservation.id == Allocation.claim_id)
-        .where(
-            Allocation.start_at >= func.coalesce(since, begins),
-            Allocation.start_at < ends,
-            # So written that no index is looked for: half of the calendar ends later.
-            func.coalesce(Allocation.end_at, begins) > begins,
-        )
+        .where(*_touching(dialect, of_one, begins, ends))
         .order_by(Resource.id, Allocation.start_at)
         .limit(bindparam("most", type_=Integer))
     )
     if of_one:
         query = query.where(Resource.id == bindparam("resource", type_=Integer))
     return query
+
+
+def _touching(
+    dialect: str, of_one: bool, begins: ColumnElement[datetime], ends: ColumnElement[datetime]
+) -> list[ColumnElement[bool]]:
+    """The last place that begins before the window may reach into it; none before that one can, since none overlap. So
+    of each resource only that one and those of the window are looked at, however long the calendar is."""
+    first = aliased(Allocation)
+    before = (first.resource_id == Resource.id, first.start_at <= begins)
+    if dialect == "postgresql" and not of_one:
+        # It reckons with what the bounds say, not with what a subquery may answer: then it would read every table whole.
+        last = (
+            select(first.id, first.end_at).where(*before).order_by(first.start_at.desc()).limit(1).lateral()
+        )
+        inside = (
+            select(first.id)
+            .select_from(Resource)
+            .join(first, first.resource_id == Resource.id)
+            .where(first.start_at >= begins, first.start_at < ends)
+        )
+        reaching = select(last.c.id).select_from(Resource).join(last, true()).where(last.c.end_at > begins)
+        return [Allocation.id.in_(union_all(inside, reaching))]
+    since = select(func.max(first.start_at)).where(*before).correlate(Resource).scalar_subquery()
+    return [
+        Allocation.start_at >= func.coalesce(since, begins),
+        Allocation.start_at < ends,
+        # So written that no index is looked for: half of the calendar ends later.
+        func.coalesce(Allocation.end_at, begins) > begins,
+    ]
 
 
 def _iso(dialect: str, column: InstrumentedAttribute[Any]) -> ColumnElement[str]:
