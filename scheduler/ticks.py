@@ -18,7 +18,7 @@ from fablab.claims import hires, reservations, workshops
 from fablab.claims.jobs import use as jobs
 from fablab.claims.reservations import handing
 from fablab.claims.rules import passport
-from fablab.claims.workshops import came, due
+from fablab.claims.workshops import came, due, forgetting
 from fablab.notices import hooks, outbox
 from scheduler import waiting
 
@@ -149,6 +149,7 @@ class Ticks:
         forgotten = self._database.write(came.forget)
         if forgotten:
             log.info("%d registrations are numbers from now on: nobody is named in them", forgotten)
+        self._database.write(forgetting.forget)
         unconfirmed = self._database.write(workshops.forget_unconfirmed)
         if unconfirmed:
             log.info("%d requests were forgotten: nobody confirmed their address", unconfirmed)

@@ -37,6 +37,7 @@ TOPICS = (
     "calendar",
     "reservation",
     "training",
+    "session",
     "certification",
     "waiting",
     "shares",

@@ -12,7 +12,7 @@ from fablab.base.database import SYSTEM, Actor
 from fablab.base.errors import BadStep, Conflict, Forbidden, Invalid, NotFound, TooMany
 from fablab.claims import calendar, workshops
 from fablab.claims.models import Claim, ClaimState
-from fablab.claims.workshops import asking, catalogue, pricing, thread
+from fablab.claims.workshops import asking, catalogue, forgetting, pricing, thread
 from fablab.claims.workshops.models import Session, SessionKey, ThreadEntry
 from fablab.claims.workshops.offer import Price, Station, Want
 from fablab.claims.workshops.words import (
@@ -517,6 +517,43 @@ def test_whatever_is_called_off_holds_nothing_any_more(group: Class, state: str)
     assert all_held(group.lab) == set()
     assert (group.session.state, group.claim.state) == (SessionState.CANCELLED, ClaimState.CLOSED)
     assert group.claim.needs == []
+
+
+def test_another_number_of_pupils_is_another_price_until_it_is_accepted(group: Class) -> None:
+    group.offered()
+    group.does(workshops.recount, group.id, 10, 2, by=group.school)
+    assert group.session.price_cents == 7200 + 3513  # ten at 3.33 and 5.5 % of tax
+    assert group.lines()[-2:] == [EntryKind.EDITED, EntryKind.QUOTED]
+    group.does(workshops.accept, group.id, ONLINE, by=group.school)
+    group.does(workshops.recount, group.id, 12, 2, by=group.school)
+    assert (group.session.people, group.session.price_cents) == (12, 7200 + 3513)
+    with pytest.raises(Invalid, match=r"request.people"):
+        group.does(workshops.recount, group.id, 25, 2)
+
+
+def test_a_date_that_is_kept_longer_is_reminded_of_again(group: Class) -> None:
+    group.offered()
+    group.lab.clock.advance(timedelta(days=12, hours=1))
+    group.does(workshops.remind_due, by=SYSTEM)
+    until = MORNING - timedelta(days=4)
+    group.does(workshops.move, group.id, group.proposal(MORNING + timedelta(days=1)), "", until)
+    assert group.session.hold_until == until
+    group.lab.clock.set(until - timedelta(days=1))
+    assert group.does(workshops.remind_due, by=SYSTEM) == 1
+
+
+def test_what_a_child_needs_is_forgotten_after_the_visit_and_a_name_after_three_years(group: Class) -> None:
+    group.does(workshops.cancel, group.id, "Grève des bus")
+    group.lab.clock.advance(timedelta(days=31))
+    assert group.does(forgetting.forget, by=SYSTEM) == 1
+    assert (group.session.accessibility, group.session.contact_name) == ("", "Claire Martin")
+    group.lab.clock.advance(timedelta(days=3 * 365))
+    assert group.does(forgetting.forget, by=SYSTEM) == 1
+    assert (group.session.contact_name, group.session.contact_email) == ("", "")
+    with group.lab.database.read(group.lab.staff) as uow:
+        names = {row.by_name for row in thread.entries(uow, workshops.get(uow, group.id))}
+    assert names == {"", "Staff"}
+    assert group.session.school["name"] == ASKED.school
 
 
 def test_what_was_turned_down_by_mistake_is_taken_up_again(group: Class) -> None:

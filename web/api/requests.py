@@ -25,6 +25,7 @@ from web.api.requests_schema import (
     AcceptIn,
     AskedOut,
     ConfirmedOut,
+    CountIn,
     DatesOut,
     HoldIn,
     KeyIn,
@@ -320,6 +321,26 @@ def message(
 
 
 @post(
+    "/requests/{request_id:str}/people", access=Right.SUBMIT, sync_to_thread=True, status_code=200, tags=TAGS
+)
+def people(
+    request_id: FromPath[str],
+    data: JSONBody[CountIn],
+    database: NamedDependency[Database],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+) -> ThreadOut:
+    """How many come; what is not accepted yet is priced anew."""
+    return done(
+        database,
+        signed_in.actor,
+        request_id,
+        words,
+        lambda uow: workshops.recount(uow, request_id, data.people, data.adults),
+    )
+
+
+@post(
     "/requests/{request_id:str}/mediator",
     access=Right.OPERATE,
     sync_to_thread=True,
@@ -423,6 +444,7 @@ ROUTES = (
     decline,
     reopen,
     message,
+    people,
     mediator,
     request_file,
 )

@@ -108,6 +108,11 @@ class MoveIn(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class CountIn(msgspec.Struct, frozen=True, kw_only=True):
+    people: int
+    adults: int = 0
+
+
 class WhyIn(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 

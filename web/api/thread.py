@@ -25,6 +25,7 @@ from scheduler.offering import Offering
 from web.api.requests import answer_of, done, file_of, seen
 from web.api.requests_schema import (
     AcceptIn,
+    CountIn,
     HoldIn,
     TextIn,
     ThreadOut,
@@ -64,7 +65,7 @@ def thread_act(
     database: NamedDependency[Database],
     words: NamedDependency[Words],
 ) -> ThreadOut:
-    """hold, accept, give-back, cancel, reopen or message, each with the body of the staff's route of that name."""
+    """hold, accept, people, give-back, cancel, reopen or message, each with the body of the staff's route of that name."""
     session_id, actor = _opened(database, key)
     if act == "hold":
         Offering(database=database).hold(actor, session_id, _read(data, HoldIn).rank)
@@ -128,6 +129,9 @@ def _of_school(act: str, session_id: str, data: dict[str, Any]) -> Callable[[Uni
     if act == "cancel":
         why = _read(data, WhyIn).why
         return lambda uow: workshops.cancel(uow, session_id, why)
+    if act == "people":
+        count = _read(data, CountIn)
+        return lambda uow: workshops.recount(uow, session_id, count.people, count.adults)
     text = _read(data, TextIn).text
     if act == "give-back":
         return lambda uow: workshops.give_back(uow, session_id, text)

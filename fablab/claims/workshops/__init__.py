@@ -17,7 +17,7 @@ from fablab.claims.workshops.asking import (
     wishes_of,
     zone_of,
 )
-from fablab.claims.workshops.changing import assign, cancel, close, decline, move, reopen
+from fablab.claims.workshops.changing import assign, cancel, close, decline, move, recount, reopen
 from fablab.claims.workshops.deciding import (
     Answer,
     accept,
@@ -85,6 +85,7 @@ __all__ = [
     "of_member",
     "proposal_of",
     "propose",
+    "recount",
     "remind_due",
     "reopen",
     "requests",

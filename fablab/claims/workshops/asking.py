@@ -153,6 +153,15 @@ def warnings(session: Session) -> tuple[Refusal, ...]:
     return tuple(found)
 
 
+def check_people(workshop: Workshop, people: int, adults: int) -> None:
+    """Raises `Invalid` request.people, request.adults_count."""
+    least, most = workshop.least_people, workshop.most_people
+    if not least <= people <= most:
+        raise Invalid("request.people", field="people", least=least, most=most)
+    if not 0 <= adults <= MOST_ADULTS:
+        raise Invalid("request.adults_count", field="adults", most=MOST_ADULTS)
+
+
 def zone_of(session: Session) -> terms.Zone | None:
     """The school's holidays."""
     zone = session.school.get("zone")
@@ -196,12 +205,7 @@ def _checked(uow: UnitOfWork, said: Request, workshop: Workshop) -> dict[str, ob
     postcode, city = _place(said.place)
     if said.audience.value not in workshop.audiences:
         raise Invalid("request.audience", field="workshop")
-    if not workshop.least_people <= said.people <= workshop.most_people:
-        raise Invalid(
-            "request.people", field="people", least=workshop.least_people, most=workshop.most_people
-        )
-    if not 0 <= said.adults <= MOST_ADULTS:
-        raise Invalid("request.adults_count", field="adults", most=MOST_ADULTS)
+    check_people(workshop, said.people, said.adults)
     if said.language not in LANGUAGES:
         raise Invalid("member.language", field="language")
     zone = terms.zone_of(postcode=postcode, uai=uai or "")

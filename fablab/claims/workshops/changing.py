@@ -10,11 +10,12 @@ from fablab.base.errors import Conflict, Invalid
 from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.models import CLAIM_STEPS, ClaimState
-from fablab.claims.workshops import gang, letters, steps, thread
+from fablab.claims.workshops import asking, deciding, gang, letters, steps, thread
+from fablab.claims.workshops.deciding import REMIND_BEFORE
 from fablab.claims.workshops.gang import Proposal
 from fablab.claims.workshops.letters import SchoolLetter
 from fablab.claims.workshops.models import Session
-from fablab.claims.workshops.words import SESSION_STEPS, EntryKind, SessionState
+from fablab.claims.workshops.words import LIVE, SESSION_STEPS, EntryKind, SessionState
 from fablab.people import log
 from fablab.people.access import Right, allows, require
 from fablab.people.models import Member, Role
@@ -38,6 +39,8 @@ def move(
     if session.state is SessionState.OFFERED:
         session.hold_until = steps.hold_until(uow, proposal.start_at, hold_until or session.hold_until)
         claim.hold_until = session.hold_until
+        # A reminder of the old hour is none of the new one.
+        session.reminded_at = None if session.hold_until - uow.now > REMIND_BEFORE else uow.now
     was = steps.iso(session.start_at)
     old = list(claim.needs)
     calendar.lock(uow, {*before, *(spot.place.resource_id for spot in proposal.spots)})
@@ -56,6 +59,30 @@ def move(
     letters.tell_school(uow, session, SchoolLetter.MOVED, start=start, was=was, why=reason)
     steps.tell_mediator(uow, session, "request.moved", start=start, was=was, why=reason)
     log.record(uow, "session.moved", about=f"session {session.id}", why=reason)
+    return session
+
+
+def recount(uow: UnitOfWork, session_id: str, people: int, adults: int) -> Session:
+    """More or fewer come than was said, until it begins; by either side. What is not accepted yet is priced anew; what is
+    was promised, and stays.
+
+    Raises `Invalid` request.people, request.adults_count; `Conflict` session.begun, session.state.
+    """
+    session = steps.mine(uow, session_id)
+    if session.state not in (SessionState.REQUESTED, *LIVE):
+        raise Conflict("session.state", state=session.state.value, action="recount")
+    steps.require_not_begun(uow, session)
+    asking.check_people(session.workshop, people, adults)
+    facts = {"people": people, "adults": adults, "was": session.people}
+    session.people, session.adults = people, adults
+    if session.state is SessionState.OFFERED:
+        deciding.promise(session)
+    steps.touch(uow, session)
+    thread.enter(uow, session, EntryKind.EDITED, facts=facts)
+    if session.state is SessionState.OFFERED:
+        thread.enter(uow, session, EntryKind.QUOTED, facts={"total_cents": session.price_cents})
+    if not allows(uow.actor, Right.OPERATE):
+        thread.tell_staff(uow, session, "request.recounted", people=people, adults=adults)
     return session
 
 

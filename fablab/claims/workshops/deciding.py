@@ -113,7 +113,7 @@ def hold(uow: UnitOfWork, session_id: str, rank: int, hold_until: datetime | Non
     session.start_at, session.end_at, session.hold_until = proposal.start_at, proposal.end_at, until
     # Whoever has less time than that from the outset need not be told twice.
     session.reminded_at = uow.now if until - uow.now <= REMIND_BEFORE else None
-    _promise(session)
+    promise(session)
     steps.touch(uow, session)
     start, said = proposal.start_at.isoformat(), until.isoformat()
     thread.enter(uow, session, EntryKind.HELD, facts={"start": start, "until": said, "rank": rank})
@@ -236,7 +236,7 @@ _ACCEPTED: Mapping[AcceptedBy, EntryKind] = {
 }
 
 
-def _promise(session: Session) -> None:
+def promise(session: Session) -> None:
     """What it costs is worked out once, when a date is held."""
     found = pricing.lines(
         session.workshop.prices,

@@ -99,6 +99,7 @@ WORDS: dict[str, dict[str, str]] = {
         "calendar": _("The calendar: changed, a place freed"),
         "reservation": _("Reservations"),
         "training": _("Trainings"),
+        "session": _("Workshops and requests"),
         "certification": _("Certifications"),
         "waiting": _("Waiting lists"),
         "shares": _("Shares due"),

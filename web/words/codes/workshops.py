@@ -91,6 +91,9 @@ NOTICES: dict[str, str] = {
         "%(school)s has not answered in time: %(workshop)s, %(start)s. Everything that was held is free again."
     ),
     "request.reopened": _("%(school)s still wants to come: %(workshop)s. %(text)s"),
+    "request.recounted": _(
+        "%(school)s comes with another number: %(people)s people and %(adults)s adults, %(workshop)s."
+    ),
     "request.cancelled": _("It does not take place: %(workshop)s for %(school)s, %(start)s. %(why)s"),
     "request.moved": _("Moved to %(start)s: %(workshop)s for %(school)s. Before it was %(was)s. %(why)s"),
     "request.message": _("%(by)s of %(school)s writes about %(workshop)s: “%(text)s”"),
