@@ -12,6 +12,8 @@ from sqlalchemy.orm import selectinload
 from fablab.base.database import UnitOfWork
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.claims.trainings.models import SeatState, Training, TrainingSeat
+from fablab.claims.workshops.models import Registration
+from fablab.claims.workshops.words import RegistrationState
 from fablab.notices.models import Invite
 
 MOST_ENTRIES = 2000
@@ -50,11 +52,17 @@ class Invitation:
 
 
 def of_member(uow: UnitOfWork, member_id: int, since: datetime, until: datetime) -> list[Entry]:
-    """What of theirs touches [since, until): jobs, reservations, trainings they give or have a place in."""
+    """What of theirs touches [since, until): jobs, reservations, trainings they give or have a place in, public dates
+    they are registered for."""
     seats = (
         select(TrainingSeat.session_id)
         .where(TrainingSeat.member_id == member_id, TrainingSeat.state == SeatState.JOINED)
-        .union(select(Training.id).where(Training.trainer_id == member_id))
+        .union(
+            select(Training.id).where(Training.trainer_id == member_id),
+            select(Registration.session_id).where(
+                Registration.member_id == member_id, Registration.state == RegistrationState.JOINED
+            ),
+        )
     )
     touching = exists().where(
         Allocation.claim_id == Claim.id, Allocation.start_at < until, Allocation.end_at > since
@@ -166,7 +174,12 @@ def _concerns(uow: UnitOfWork, row: Claim, member_id: int) -> bool:
         return False
     training = uow.session.get(Training, row.id)
     if training is None:
-        return False
+        query = select(Registration.id).where(
+            Registration.session_id == row.id,
+            Registration.member_id == member_id,
+            Registration.state == RegistrationState.JOINED,
+        )
+        return uow.session.scalars(query).first() is not None
     return training.trainer_id == member_id or any(
         seat.member_id == member_id and seat.state is SeatState.JOINED for seat in training.seats
     )

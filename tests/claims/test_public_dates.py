@@ -10,15 +10,18 @@ import pytest
 from sqlalchemy import select
 
 from fablab.base.errors import Conflict, Forbidden, Invalid, NotFound
+from fablab.claims import agenda as calendars
 from fablab.claims import calendar
 from fablab.claims.models import AllocationState, ClaimState
-from fablab.claims.workshops import came, due, line, programme, public
+from fablab.claims.workshops import came, due, line, programme, public, registrations
 from fablab.claims.workshops.models import Registration, SessionKey
 from fablab.claims.workshops.programme import Choice
 from fablab.claims.workshops.public import DatePlan
+from fablab.claims.workshops.registrations import Party
 from fablab.claims.workshops.words import RegistrationState, SessionState, WorkshopKind
 from fablab.notices import Letter
 from fablab.people.models import Audience
+from fablab.places.models import Resource
 from scheduler.public import move_date, plan_date
 from tests.claims.agenda_rig import EVENING, FILM, LASER, Agenda, agenda_of, entry, with_laser
 from tests.lab import OVERLAPS, TUESDAY, Lab, analysed, counted, submitted
@@ -252,6 +255,36 @@ def test_the_programme_says_what_is_on_and_for_whom(agenda: Agenda) -> None:
         assert programme.coming(uow, Choice(kind=WorkshopKind.WORKSHOP)) == []
         assert programme.coming(uow, Choice(audience=Audience.SCHOOL)) == []
         assert programme.coming(uow, Choice(until=EVENING)) == []
+
+
+def test_a_date_stands_in_the_calendar_of_a_member_who_comes(agenda: Agenda) -> None:
+    def entries() -> list[str]:
+        with agenda.lab.database.read() as uow:
+            mine = agenda.lab.maker.member_id or 0
+            return [
+                each.claim_id for each in calendars.of_member(uow, mine, TUESDAY, EVENING + timedelta(days=1))
+            ]
+
+    assert entries() == []
+    with agenda.lab.database.begin(agenda.lab.maker) as uow:
+        registrations.join(uow, agenda.date, Party(seats=1))
+    assert entries() == [agenda.date]
+    with agenda.lab.database.read() as uow:
+        invited = calendars.invite(uow, agenda.lab.maker.member_id or 0, agenda.date)
+        assert invited is not None
+        assert (invited.start_at, invited.cancelled) == (EVENING, False)
+
+
+def test_a_room_has_the_equipment_that_is_asked_for(lab: Lab) -> None:
+    workshop = entry(lab, needs=(replace(FILM.needs[0], equipment=("projector",)),))
+    plan = DatePlan(workshop_id=workshop, start_at=EVENING)
+    with lab.database.begin(lab.staff) as uow, pytest.raises(Conflict, match=r"agenda\.no_room"):
+        public.plan(uow, plan)
+    with lab.database.begin(lab.staff) as uow:
+        room = uow.session.get(Resource, lab.resources["room"])
+        assert room is not None
+        room.equipment = ["projector", "sound"]
+        assert public.plan(uow, plan).state is SessionState.CONFIRMED
 
 
 def test_a_session_of_a_school_is_on_no_programme(agenda: Agenda) -> None:

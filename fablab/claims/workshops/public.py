@@ -210,7 +210,8 @@ def holds_for(uow: UnitOfWork, workshop: Workshop, start_at: datetime, end_at: d
 
 
 def _fitting(want: Want, rows: Sequence[Resource]) -> list[Resource]:
-    """The smallest room that is large enough stands first."""
+    """The smallest room that is large enough stands first. Of somebody whose skills nobody has written down, nobody has
+    said that they cannot (as `scheduler.offering.look`)."""
     fits = [
         row
         for row in rows
@@ -218,6 +219,8 @@ def _fitting(want: Want, rows: Sequence[Resource]) -> list[Resource]:
         and (want.technology is None or row.technology is want.technology)
         and (want.seats is None or (row.seats or 0) >= want.seats)
         and (not want.resource_ids or row.id in want.resource_ids)
+        and set(want.equipment) <= set(row.equipment)
+        and (not want.skill or not row.equipment or want.skill in row.equipment)
         and set(want.equipment) <= set(row.equipment)
     ]
     return sorted(fits, key=lambda row: (row.seats or 0, row.id))
