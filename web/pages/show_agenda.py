@@ -68,6 +68,11 @@ def months(words: Words, dates: Sequence[PublicDate]) -> tuple[MonthView, ...]:
     )
 
 
+def next_few(uow: UnitOfWork, words: Words, most: int) -> tuple[DateView, ...]:
+    """The first ones to come."""
+    return tuple(view(words, each) for each in programme.coming(uow)[:most])
+
+
 def _days(words: Words, dates: Sequence[PublicDate]) -> dict[str, date]:
     return {each.id: words.formats.local(each.start_at).date() for each in dates}
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from fablab.base.database import UnitOfWork
 from fablab.claims.workshops import catalogue as offered
-from web.pages import show_site
+from web.pages import show_agenda, show_site
 from web.pages.shell import AnyRequest, templates_of
 from web.security import Access
 from web.words import Words
@@ -23,6 +23,7 @@ def home(request: AnyRequest) -> Response[str]:
             "opening": show_site.opening(uow, words),
             "technologies": show_site.technologies(uow, words),
             "cards": show_site.cards(uow, words)[: show_site.FEW],
+            "dates": show_agenda.next_few(uow, words, show_site.FEW),
         }
 
     return _page(request, "house.html", look)
