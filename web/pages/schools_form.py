@@ -148,9 +148,13 @@ def _weekdays(form: Mapping[str, str], half: Half) -> tuple[Wish, ...]:
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", month, re.ASCII):
         raise Invalid("request.no_month", field="month")
     first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    last = month_end(first)
     days = (int(said),) if said else SCHOOL_DAYS
     return tuple(Wish(weekday=day, since=first, until=last, half=half) for day in days)
+
+
+def month_end(first: date) -> date:
+    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def months(today: date) -> list[date]:

@@ -84,7 +84,9 @@ def _when(words: Words, row: Session) -> str:
 def _waits(eyes: Eyes, row: Session, whose: str) -> str:
     words = eyes.words
     if whose == "ours":
-        if row.state is not SessionState.REQUESTED:
+        if row.state is SessionState.DELIVERED:
+            return words.notice("thread.waits_close")
+        if row.state is SessionState.CONFIRMED:
             return words.notice("thread.waits_after")
         return words.notice("thread.waits_ours", {"since": words.day(row.made_at)})
     if whose == "theirs":

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
+from babel.dates import format_date
+
 from fablab.base.database import SYSTEM, UnitOfWork
 from fablab.claims.workshops import thread
 from fablab.claims.workshops.models import Session, SessionOffer, ThreadEntry
@@ -18,6 +20,7 @@ from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from web.pages.eyes import Eyes
 from web.pages.people_model import Mark
+from web.pages.schools_form import month_end
 from web.pages.schools_model import (
     DateView,
     EntryView,
@@ -33,6 +36,8 @@ from web.words.formats import NBSP
 
 KINDS: Final = frozenset(ResourceKind)
 UNCONFIRMED: Final = "unconfirmed"
+#: Reasons for a date that a school reads, the strongest; the staff reads them all.
+FEW: Final = 2
 
 #: Facts of a reason that are a day.
 _DAYS: Final = frozenset({"day", "earliest", "latest", "back", "ready_at"})
@@ -129,8 +134,8 @@ def view(uow: UnitOfWork, eyes: Eyes, session: Session, *, base: str) -> ThreadV
         lead=words.word("session_lead_staff" if staff and lead in _STAFF_LEADS else "session_lead", lead),
         countdown=_countdown(eyes, session, staff=staff),
         hold_until=session.hold_until if session.state is SessionState.OFFERED else None,
-        held=_held(words, session, names),
-        dates=_dates(words, session, names),
+        held=_held(words, session, names, most=None if staff else FEW),
+        dates=_dates(words, session, names, most=None if staff else FEW),
         wishes=wishes(words, session),
         asked=asked(words, session),
         contact=_contact(words, session),
@@ -187,7 +192,9 @@ def _countdown(eyes: Eyes, session: Session, *, staff: bool) -> str:
 # -- dates ---------------------------------------------------------------------------------------------------
 
 
-def _held(words: Words, session: Session, names: Mapping[int, Resource]) -> DateView | None:
+def _held(
+    words: Words, session: Session, names: Mapping[int, Resource], *, most: int | None
+) -> DateView | None:
     if session.start_at is None or session.end_at is None:
         return None
     offer = next((row for row in session.offers if row.state is OfferState.HELD), None)
@@ -196,27 +203,31 @@ def _held(words: Words, session: Session, names: Mapping[int, Resource]) -> Date
         start_at=session.start_at,
         end_at=session.end_at,
         state="held",
-        why=reasons(words, offer.reasons) if offer is not None else (),
+        why=reasons(words, offer.reasons)[:most] if offer is not None else (),
         where=where(words, names, (row.resource_id for row in session.claim.allocations)),
     )
 
 
-def _dates(words: Words, session: Session, names: Mapping[int, Resource]) -> tuple[DateView, ...]:
+def _dates(
+    words: Words, session: Session, names: Mapping[int, Resource], *, most: int | None
+) -> tuple[DateView, ...]:
     """What was proposed beside the one that is held."""
     if session.state not in (SessionState.REQUESTED, SessionState.OFFERED):
         return ()
     rows = [row for row in session.offers if row.state is OfferState.PROPOSED]
-    return tuple(offered(words, row, names) for row in rows)
+    return tuple(offered(words, row, names, most=most) for row in rows)
 
 
-def offered(words: Words, row: SessionOffer, names: Mapping[int, Resource]) -> DateView:
+def offered(
+    words: Words, row: SessionOffer, names: Mapping[int, Resource], *, most: int | None = None
+) -> DateView:
     ids = (int(str(place["resource_id"])) for place in row.places)
     return DateView(
         rank=row.rank,
         start_at=row.start_at,
         end_at=row.end_at,
         state=row.state.value,
-        why=reasons(words, row.reasons),
+        why=reasons(words, row.reasons)[:most],
         where=where(words, names, ids),
     )
 
@@ -263,20 +274,20 @@ def wishes(words: Words, session: Session) -> tuple[str, ...]:
 
 
 def _wish(words: Words, row: Mapping[str, object]) -> str:
+    """ "Friday 12 March, morning"; "Tuesday, March 2027" for a whole month; else from which day to which."""
     half = str(row.get("half") or "any")
-    part = "" if half == "any" else words.word("school_half", half)
+    part = "" if half == "any" else words.word("school_half", half).lower()
     if "day" in row:
-        said = words.day(date.fromisoformat(str(row["day"])))
-    else:
-        weekday = row.get("weekday")
-        name = words.formats.weekday(weekday) if isinstance(weekday, int) else ""
-        facts = {
-            "day": name or words.gettext("any day"),
-            "from": words.day(date.fromisoformat(str(row["from"]))),
-            "until": words.day(date.fromisoformat(str(row["until"]))),
-        }
-        said = words.gettext("%(day)s, from %(from)s to %(until)s") % facts
-    return ", ".join(filter(None, (said, part.lower())))
+        return ", ".join(filter(None, (words.day(date.fromisoformat(str(row["day"]))), part)))
+    weekday = row.get("weekday")
+    name = words.formats.weekday(weekday) if isinstance(weekday, int) else words.gettext("any day")
+    first, last = (date.fromisoformat(str(row[key])) for key in ("from", "until"))
+    if first.day == 1 and last == month_end(first):
+        span = format_date(first, "LLLL y", locale=words.formats.locale)
+        return ", ".join(filter(None, (name, span, part)))
+    facts = {"day": name, "from": words.day(first), "until": words.day(last)}
+    said = words.gettext("%(day)s, from %(from)s to %(until)s") % facts
+    return ", ".join(filter(None, (said, part)))
 
 
 # -- what was asked for, and what it costs --------------------------------------------------------------------

@@ -134,6 +134,7 @@ NOTICES: dict[str, str] = {
     "thread.waits_theirs": _("waits for the school"),
     "thread.waits_held": _("waits for the school until %(until)s"),
     "thread.waits_coming": _("on %(start)s"),
+    "thread.waits_close": _("waits for us: bill it, and close it"),
     "thread.waits_after": _("waits for us: write down who came"),
 }
 SHORT: dict[str, str] = {}
