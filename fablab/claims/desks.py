@@ -122,6 +122,13 @@ def openings(uow: UnitOfWork, day: date, member_id: int) -> list[Opening]:
         span = _span(uow, day, part)
         if span is None:
             continue
+        mine = _mine(uow, member_id, desks, span)
+        if (
+            part is Part.DAY
+            and mine is not None
+            and not (mine.start_at <= span.start and span.end <= mine.end_at)
+        ):
+            continue  # whoever has the morning takes the afternoon, and not the day besides
         free = _free(uow, desks, span)
         halves = passes.halves(span.start, span.end, zone)
         found.append(
@@ -133,7 +140,7 @@ def openings(uow: UnitOfWork, day: date, member_id: int) -> list[Opening]:
                 desks=len(desks),
                 quote=_quote(uow, (free or desks)[:1], member.audience, span),
                 ticket=_ticket(uow, member_id, free, len(halves), day)[1],
-                mine=_mine(uow, member_id, desks, span),
+                mine=mine.id if mine is not None else None,
             )
         )
     return found
@@ -239,10 +246,10 @@ def _quote(uow: UnitOfWork, desks: Sequence[Resource], audience: Audience, span:
     return quotes.Quote(lines=lines, total_cents=sum(line.amount_cents for line in lines))
 
 
-def _mine(uow: UnitOfWork, member_id: int, desks: Collection[Resource], span: Interval) -> str | None:
+def _mine(uow: UnitOfWork, member_id: int, desks: Collection[Resource], span: Interval) -> Reservation | None:
     ids = {desk.id for desk in desks}
     rows = reads.between(uow, span.start, span.end, sorted(ids)) if ids else []
-    return next((row.id for row in rows if row.member_id == member_id), None)
+    return next((row for row in rows if row.member_id == member_id), None)
 
 
 def _known(uow: UnitOfWork, key: str | None) -> Reservation | None:

@@ -11,6 +11,7 @@ from fablab.device import DeviceError
 from web.cli.devices import devices
 from web.cli.jobs import job
 from web.cli.lab import demo, doctor, member, migrate, seed, serve
+from web.cli.partner import partner
 from web.cli.plan import plan
 from web.cli.reports import reports
 from web.cli.setup import init, machine, spool
@@ -37,6 +38,7 @@ for command in (
     devices,
     job,
     plan,
+    partner,
     reports,
 ):
     cli.add_command(command)

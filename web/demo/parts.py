@@ -143,7 +143,9 @@ def _things(uow: UnitOfWork, ids: dict[str, int]) -> None:
 def _policies(uow: UnitOfWork) -> None:
     """A desk waits for its teleworker all morning, and comes back to the pass until two hours before."""
     uow.session.add(
-        ReservationPolicy(kind=ResourceKind.DESK, grace_s=4 * 3600, cancel_s=2 * 3600, set_at=uow.now)
+        ReservationPolicy(
+            kind=ResourceKind.DESK, grace_s=4 * 3600, cancel_s=2 * 3600, concurrent=10, set_at=uow.now
+        )
     )
 
 

@@ -175,7 +175,7 @@ def _group(
                     filter(
                         None,
                         (
-                            row.partner,
+                            row.partner if kind is ResourceKind.ROOM else "",
                             words.ngettext("%(num)s seat", "%(num)s seats", row.thing.seats)
                             % {"num": row.thing.seats}
                             if row.thing.seats and kind is ResourceKind.ROOM
