@@ -16,6 +16,8 @@ from fablab.base.clock import FakeClock
 from fablab.base.database import SYSTEM, Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict
 from fablab.base.events import Event
+from fablab.claims.models import Claim, ClaimKind, ClaimState
+from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.people.models import Audience, Member, Role
 from fablab.places.models import House, Machine
 from tests.conftest import LabMaker
@@ -339,3 +341,29 @@ def test_a_database_without_a_clock_goes_by_the_system_s(tmp_path: Path) -> None
 def test_the_fake_clock_of_a_lab_is_the_one_its_database_goes_by(lab: Lab) -> None:
     assert isinstance(lab.database.clock, FakeClock)
     assert lab.database.clock is lab.clock
+
+
+def test_rows_without_entities_have_the_same_values_as_entities(any_lab: Lab) -> None:
+    """What no row names is as usual: a plain value, a fresh one for each, or nothing."""
+    at = any_lab.clock.now()
+    row = {
+        "id": "aaaaaaaaaaaaaaaa",
+        "state": ReservationState.CONFIRMED,
+        "member_id": any_lab.maker.member_id,
+        "resource_ids": [1, 2],
+        "start_at": at.astimezone(timezone(timedelta(hours=2))),
+        "end_at": at + timedelta(hours=1),
+        "made_at": at,
+    }
+    claim = {"kind": ClaimKind.RESERVATION, "state": ClaimState.HELD, "title": "é", "release_at": at}
+    with any_lab.database.begin() as uow:
+        uow.write_rows(
+            Claim, [{**claim, "id": id_ * 16, "estimate_s": 60, "made_at": at} for id_ in ("a", "b")]
+        )
+        uow.write_rows(Reservation, [row, {**row, "id": "b" * 16, "resource_ids": []}])
+        uow.write_rows(Reservation, [])
+    with any_lab.database.read() as uow:
+        first, second = uow.session.scalars(select(Reservation).order_by(Reservation.id))
+    assert (first.state, first.resource_ids, first.start_at) == (ReservationState.CONFIRMED, [1, 2], at)
+    assert (first.party, first.note, first.refusals, first.late, first.version) == (1, "", [], False, 1)
+    assert (second.resource_ids, second.unattended_from, second.key) == ([], None, None)
