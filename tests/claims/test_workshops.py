@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -87,7 +88,7 @@ def test_a_workshop_is_read_back_as_it_was_said(lab: Lab) -> None:
     ],
 )
 def test_what_is_wrong_with_a_workshop_is_said_with_its_field(
-    lab: Lab, change: dict[str, object], code: str, field: str
+    lab: Lab, change: dict[str, Any], code: str, field: str
 ) -> None:
     with pytest.raises(Invalid) as caught, lab.database.begin(lab.actors["admin"]) as uow:
         catalogue.create(uow, replace(TAGS, **change))
@@ -213,7 +214,7 @@ def test_what_was_asked_is_kept_with_the_holidays_of_the_school(group: Class) ->
     ],
 )
 def test_what_is_wrong_with_a_request_is_said_with_its_field(
-    lab: Lab, change: dict[str, object], code: str, field: str
+    lab: Lab, change: dict[str, Any], code: str, field: str
 ) -> None:
     stock(lab)
     with pytest.raises(Invalid) as caught, lab.database.begin(SYSTEM) as uow:
