@@ -196,6 +196,9 @@ def test_both_sides_write_and_a_note_of_the_staff_is_for_the_staff(desk: Browser
     school = thread_of(group)
     desk.get(school)
     assert desk.post(f"{school}/message", text="We are 22 now.").status_code == 303
+    assert desk.post(f"{school}/recount", people="99").status_code == 422
+    assert desk.post(f"{school}/recount", people="22").status_code == 303
+    assert (group.session.people, group.session.adults) == (22, 2)
     desk.sign_in("staff")
     page = f"/requests/{group.id}"
     assert "We are 22 now." in desk.get(page).text

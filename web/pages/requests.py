@@ -254,6 +254,7 @@ def _page(desk: Desk, session_id: str, looked: Looked) -> Response[str]:
         view = show_thread.view(uow, eyes, session, base=f"/requests/{session_id}")
         usual = desk.words.formats.local(eyes.now + USUAL_HOLD)
         payer, name = session.payer.value, session.contact_name
+        people, adults = session.people, session.adults
         warnings = tuple(desk.words.refusal(each) for each in workshops.warnings(session))
         leader = session.mediator.name if session.mediator is not None else ""
         is_mine = session.mediator_id == desk.signed_in.member_id
@@ -271,6 +272,8 @@ def _page(desk: Desk, session_id: str, looked: Looked) -> Response[str]:
         payers=options(desk.words, workshops.Payer, "workshop_payer"),
         payer=payer,
         contact_name=name,
+        people=people,
+        adults=adults,
         warnings=warnings,
         leader=leader,
         is_mine=is_mine,

@@ -439,6 +439,8 @@ def _can(session: Session, staff: bool) -> set[str]:
         can |= {"reopen"} if staff or state is SessionState.LAPSED else set()
     elif state is SessionState.DELIVERED and staff:
         can |= {"close"}
+    if state in (SessionState.REQUESTED, SessionState.OFFERED, SessionState.CONFIRMED):
+        can |= {"recount"}
     return can | ({"assign"} if staff else set())
 
 

@@ -208,6 +208,7 @@ def _page(request: AnyRequest, guest: Guest, wrong: Trouble | None = None) -> Re
         eyes = Eyes(words=words, now=uow.now, actor=guest.actor)
         view = show_thread.view(uow, eyes, session, base=guest.base)
         payer, name = session.payer.value, session.contact_name
+        people, adults = session.people, session.adults
     return _secret(
         request,
         "school_thread.html",
@@ -217,6 +218,8 @@ def _page(request: AnyRequest, guest: Guest, wrong: Trouble | None = None) -> Re
         payers=options(words, workshops.Payer, "workshop_payer"),
         payer=payer,
         contact_name=name,
+        people=people,
+        adults=adults,
     )
 
 

@@ -11,7 +11,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid
 from fablab.claims import workshops
 from fablab.claims.workshops import AcceptedBy, Answer, Payer, Session, thread
-from web.pages.people_forms import Form, maybe_number_in, one_of
+from web.pages.people_forms import Form, maybe_number_in, number_in, one_of
 from web.words import Words
 
 Act = Callable[[UnitOfWork, Words, Session, Form], object]
@@ -62,6 +62,14 @@ def _reopen(uow: UnitOfWork, words: Words, session: Session, form: Form) -> obje
     return workshops.reopen(uow, session.id, form.get("text", ""))
 
 
+def _recount(uow: UnitOfWork, words: Words, session: Session, form: Form) -> object:
+    """Left empty, the adults stay as they were."""
+    adults = maybe_number_in(form, "adults")
+    return workshops.recount(
+        uow, session.id, number_in(form, "people"), session.adults if adults is None else adults
+    )
+
+
 def _assign(uow: UnitOfWork, words: Words, session: Session, form: Form) -> object:
     return workshops.assign(uow, session.id, maybe_number_in(form, "mediator"))
 
@@ -78,6 +86,7 @@ OF_SCHOOL: Final[Mapping[str, Act]] = {
     "message": _message,
     "ask-move": _ask_move,
     "cancel": _cancel,
+    "recount": _recount,
     "reopen": _reopen,
 }
 OF_STAFF: Final[Mapping[str, Act]] = {
@@ -86,6 +95,7 @@ OF_STAFF: Final[Mapping[str, Act]] = {
     "message": _message,
     "call-off": _call_off,
     "decline": _decline,
+    "recount": _recount,
     "reopen": _reopen,
     "assign": _assign,
     "close": _close,

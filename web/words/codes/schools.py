@@ -77,7 +77,7 @@ NOTICES: dict[str, str] = {
     # the lines of a thread; whoever did it stands before them
     "thread.requested": _("asked for a workshop."),
     "thread.email_confirmed": _("confirmed the e-mail address."),
-    "thread.edited": _("changed the request."),
+    "thread.edited": _("changed the number: %(people)s people, before it was %(was)s."),
     "thread.proposed": _("proposed dates that work."),
     "thread.held": _("held a date: %(start)s, until %(until)s."),
     "thread.quoted": _("made the quote: %(total)s."),
