@@ -62,8 +62,10 @@ def _ask(uow: UnitOfWork, signing_now: list[Member]) -> None:
         uow,
         Scope(),
         None,
-        {"horizon_s": 60 * 86400, "concurrent": 4, "grace_s": 900, "presence": Presence.OPEN},
+        {"horizon_s": 60 * 86400, "grace_s": 900, "presence": Presence.OPEN},
     )
+    # Of machines, and not of the house: a room every week and a desk for some mornings are no reason to ask the staff.
+    setting.set_policy(uow, Scope(kind=ResourceKind.MACHINE), None, {"concurrent": 4})
     setting.set_policy(
         uow, Scope(technology=Technology.LASER), None, {"weekly_s": 6 * HOUR, "longest_s": 4 * HOUR}
     )

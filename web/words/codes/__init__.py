@@ -9,6 +9,7 @@ from typing import TypeVar
 from web.words.codes import (
     certifications,
     day,
+    doings,
     general,
     house,
     kiosk,
@@ -33,6 +34,7 @@ ROOMS: tuple[ModuleType, ...] = (
     signing,
     certifications,
     day,
+    doings,
     reservations,
     kiosk,
     notices,
