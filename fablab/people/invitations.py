@@ -106,6 +106,7 @@ def _invite(
         email,
         known.language if known else language,
         f"invitation.{kind.value}",
+        claim_id=None,
         secret_path=link,
         **facts,
     )
