@@ -239,7 +239,7 @@ usual = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class TestSessions(Sessions.TestCase):  # type: ignore[misc]  # made by hypothesis
-    settings = settings(usual, max_examples=5, stateful_step_count=12)
+    settings = settings(usual, max_examples=4, stateful_step_count=12)
 
 
 @pytest.mark.soak

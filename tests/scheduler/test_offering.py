@@ -141,6 +141,13 @@ def test_without_a_wish_it_is_the_first_days_after_the_lead_time(group: Class) -
     assert "earliest" in codes(dates)
 
 
+def test_behind_a_change_of_clocks_a_class_still_begins_at_two(group: Class) -> None:
+    day = date(2027, 4, 6)
+    first = found(group.lab, asked(day, half=Half.PM)).offers[0]
+    assert local(first.start_at) == (day, "14:00")
+    assert f"{first.start_at.astimezone(UTC):%H:%M}" == "12:00"
+
+
 def test_what_a_session_holds_is_not_in_its_own_way(group: Class) -> None:
     group.offered()
     with group.lab.database.read() as uow:
