@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from litestar.routes import HTTPRoute
 
+from fablab.base.database import UnitOfWork
 from fablab.base.errors import LabError
 from fablab.claims import desks, hires, parts, reservations
 from fablab.claims.desks import DeskWish, Part
@@ -20,11 +21,11 @@ from fablab.claims.workshops import catalogue
 from fablab.money import passes, stays
 from fablab.money.stays import StayUnit, StayWish
 from fablab.people import partners
-from fablab.people.access import Right, hash_password
+from fablab.people.access import Right
 from fablab.people.models import Member
 from fablab.reports import leaving
 from fablab.reports import partners as report
-from tests.lab import PASSWORD, Lab, counted
+from tests.lab import Lab, counted
 from tests.parted import Parted, parted
 from tests.web.site import Site
 from web.api import partners as api
@@ -41,11 +42,12 @@ EVERYTHING = (
 
 
 @pytest.fixture
-def house(site: Site) -> Parted:
-    made = parted(site.lab)
-    with site.lab.database.begin() as uow:
+def house(lab: Lab) -> Parted:
+    made = parted(lab)
+    with lab.database.begin() as uow:
+        known = uow.session.get_one(Member, lab.staff.member_id).password_hash
         for actor in (made.of_a, made.of_b):
-            uow.session.get_one(Member, actor.member_id).password_hash = hash_password(PASSWORD)
+            uow.session.get_one(Member, actor.member_id).password_hash = known
     return made
 
 
@@ -108,28 +110,32 @@ def test_nobody_of_partner_a_touches_or_reads_anything_of_b_by_any_route(site: S
     assert snapshot(site.lab) == before
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda uow, h: parts.of(uow, h.b),
-        lambda uow, h: parts.retire(uow, h.things["hall"]),
-        lambda uow, h: report.report(uow, h.b, uow.now.date(), uow.now.date()),
-        lambda uow, h: leaving.export(uow, h.b),
-        lambda uow, h: catalogue.of_partner(uow, h.b),
-        lambda uow, h: parts.hand_on(uow, h.things["desk1"], h.b),
-        lambda uow, h: parts.add(uow, None, parts.ResourceKind.ROOM, parts.Thing(name="The house's")),
-        lambda uow, h: parts.add(
-            uow, h.a, parts.ResourceKind.KIT, parts.Thing(name="Kit", home_id=h.things["hall"])
-        ),
-        lambda uow, h: stays.price(
-            uow, StayWish(unit=StayUnit.DAY, price_cents=1, resource_id=h.things["hall"])
-        ),
-        lambda uow, h: partners.begin(uow, h.a),
-    ],
+REFUSED: tuple[Callable[[UnitOfWork, Parted], object], ...] = (
+    lambda uow, h: parts.of(uow, h.b),
+    lambda uow, h: parts.retire(uow, h.things["hall"]),
+    lambda uow, h: report.report(uow, h.b, uow.now.date(), uow.now.date()),
+    lambda uow, h: leaving.export(uow, h.b),
+    lambda uow, h: catalogue.of_partner(uow, h.b),
+    lambda uow, h: parts.hand_on(uow, h.things["desk1"], h.b),
+    lambda uow, h: parts.add(uow, None, parts.ResourceKind.ROOM, parts.Thing(name="The house's")),
+    lambda uow, h: parts.add(
+        uow, h.a, parts.ResourceKind.KIT, parts.Thing(name="Kit", home_id=h.things["hall"])
+    ),
+    lambda uow, h: stays.price(uow, StayWish(unit=StayUnit.DAY, price_cents=1, resource_id=h.things["hall"])),
+    lambda uow, h: partners.begin(uow, h.a),
 )
-def test_the_use_cases_themselves_say_no(house: Parted, act: Callable[..., object]) -> None:
-    with house.lab.database.begin(house.of_a) as uow, pytest.raises(LabError):
-        act(uow, house)
+
+
+def test_the_use_cases_themselves_say_no(house: Parted) -> None:
+    let_in = []
+    for number, act in enumerate(REFUSED):
+        try:
+            with house.lab.database.begin(house.of_a) as uow:
+                act(uow, house)
+        except LabError:
+            continue
+        let_in.append(number)
+    assert let_in == []
 
 
 def test_staff_without_the_right_run_no_part_and_an_administrator_runs_all(house: Parted) -> None:
