@@ -69,7 +69,7 @@ def hold_until(uow: UnitOfWork, start_at: datetime, said: datetime | None) -> da
         if not uow.now + SHORTEST_HOLD <= said <= min(start_at, uow.now + LONGEST_HOLD):
             raise Invalid("session.hold_until", field="hold_until", days=LONGEST_HOLD.days)
         return said
-    usual = min(uow.now + USUAL_HOLD, start_at - LEAVE_BEFORE)
+    usual = min(uow.now + USUAL_HOLD, start_at - LEAVE_BEFORE).replace(second=0, microsecond=0)
     return usual if usual >= uow.now + timedelta(days=1) else start_at
 
 
