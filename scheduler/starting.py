@@ -44,7 +44,8 @@ class Reserved:
 class Prospect:
     """`job`: what a tap would start: in a reservation its holder's own, otherwise what is planned next. `against`: why it
     may not be now, as far as time goes; `moves`: the jobs that would have to. `late_until`: the live run is expected to
-    be off the bed only then, after the next reservation's start."""
+    be off the bed only then, after the next reservation's start. `in_session`: a session of a workshop has the machine
+    now, and `job` is the next piece of it."""
 
     reserved: Reserved | None = None
     job: Job | None = None
@@ -52,6 +53,7 @@ class Prospect:
     against: Refusal | None = None
     moves: tuple[Claim, ...] = ()
     late_until: datetime | None = None
+    in_session: bool = False
 
 
 def prospects(uow: UnitOfWork, rows: Sequence[MachineNow]) -> dict[int, Prospect]:
@@ -62,7 +64,7 @@ def prospects(uow: UnitOfWork, rows: Sequence[MachineNow]) -> dict[int, Prospect
     holders = _holders(uow, ids, hosts, ahead)
     planned = _planned(uow, ids)
     late = overruns.clashes_of(uow, ids)
-    waiting = _waiting(uow, {host.id: host for host in (hosts[each] for each in ids if each in hosts)})
+    waiting = _waiting(uow, {each: hosts[each] for each in ids if each in hosts}, hosts)
     found: dict[int, Prospect] = {}
     for row in rows:
         each = row.resource.id
@@ -75,25 +77,33 @@ def prospects(uow: UnitOfWork, rows: Sequence[MachineNow]) -> dict[int, Prospect
             against=_against(uow, row, claim, host, ahead.get(each, ())),
             moves=_moves(uow, row, claim, planned.get(each, ())),
             late_until=late[each][1].expected_at if each in late else None,
+            in_session=host is not None and host.reservation is None,
         )
     return found
 
 
-def _waiting(uow: UnitOfWork, hosts: Mapping[str, lodging.Host]) -> dict[str, Sequence[tuple[Job, Claim]]]:
-    """By host, what may be started in it: two queries for all of them."""
-    own = {host.id: host.reservation.member_id for host in hosts.values() if host.reservation is not None}
+def _waiting(
+    uow: UnitOfWork, shown: Mapping[int, lodging.Host], hosts: Mapping[int, lodging.Host]
+) -> dict[int, Sequence[tuple[Job, Claim]]]:
+    """By machine, what may be started on it: in a reservation all that its holder has, in a session the piece whose turn
+    it is there. A number of queries that does not grow with them."""
+    own = {each: host.reservation.member_id for each, host in shown.items() if host.reservation is not None}
     theirs = lodging.waiting_for(uow, set(own.values()))
-    made: dict[str, Sequence[tuple[Job, Claim]]] = dict(lodging.pieces_for(uow, hosts.keys() - own.keys()))
-    return made | {host_id: theirs.get(member_id, ()) for host_id, member_id in own.items()}
+    found: dict[int, Sequence[tuple[Job, Claim]]] = {
+        each: theirs.get(member_id, ()) for each, member_id in own.items()
+    }
+    if len(own) < len(shown):
+        found |= lodging.pieces_by_machine(uow, hosts)
+    return found
 
 
 def _to_start(
-    row: MachineNow, host: lodging.Host | None, waiting: Mapping[str, Sequence[tuple[Job, Claim]]]
+    row: MachineNow, host: lodging.Host | None, waiting: Mapping[int, Sequence[tuple[Job, Claim]]]
 ) -> tuple[Job | None, Claim | None]:
     if host is None:
         claim = row.next_up.claim if row.next_up is not None and row.next_job is not None else None
         return row.next_job, claim
-    for job, claim in waiting.get(host.id, ()):
+    for job, claim in waiting.get(row.resource.id, ()):
         if any(row.resource.id in need.eligible for need in claim.needs):
             return job, claim
     return None, None

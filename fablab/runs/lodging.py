@@ -3,7 +3,7 @@ start it, and that the machine is theirs again after."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -101,6 +101,22 @@ def pieces_for(uow: UnitOfWork, session_ids: Collection[str]) -> dict[str, list[
     found: dict[str, list[tuple[Job, Claim]]] = {}
     for session_id, job, claim in uow.session.execute(query).unique():
         found.setdefault(session_id, []).append((job, claim))
+    return found
+
+
+def pieces_by_machine(uow: UnitOfWork, known: Mapping[int, Host]) -> dict[int, list[tuple[Job, Claim]]]:
+    """For each machine of a session that nothing runs on, the piece that is started there next: each another one, so that
+    two people in front of two machines do not start the same. `known`: all that `hosts` found."""
+    busy = set(uow.session.scalars(select(Run.resource_id).where(Run.state.in_(LIVE))))
+    idle = [each for each, host in sorted(known.items()) if host.reservation is None and each not in busy]
+    left = pieces_for(uow, {known[each].id for each in idle})
+    found: dict[int, list[tuple[Job, Claim]]] = {}
+    for each in idle:
+        line = left.get(known[each].id, [])
+        mine = next((row for row in line if any(each in need.eligible for need in row[1].needs)), None)
+        if mine is not None:
+            line.remove(mine)
+            found[each] = [mine]
     return found
 
 

@@ -184,13 +184,13 @@ async def test_a_tap_that_is_taken_back_gives_the_machine_to_the_session_and_the
         assert calendar.claim(uow, run.claim_id).state is ClaimState.OPEN
 
 
-def test_the_floor_shows_which_piece_a_tap_would_start(day: Day) -> None:
+def test_the_floor_shows_another_piece_on_each_machine(day: Day) -> None:
     day.heap(*PUPILS)
     with day.lab.database.read(day.lab.staff) as uow:
         rows = [row for row in machines_now(uow) if row.resource.name in ("mk3", "ender")]
         found = prospects(uow, rows)
-    assert {each.job.id for each in found.values() if each.job is not None} == {day.job_id(1)}
-    assert all(each.reserved is None for each in found.values())
+    assert [each.job and each.job.id for each in found.values()] == [day.job_id(1), day.job_id(2)]
+    assert all(each.in_session and each.reserved is None for each in found.values())
 
 
 async def test_a_machine_that_is_no_longer_needed_is_anybodys(day: Day) -> None:

@@ -290,7 +290,7 @@ def _tap(eyes: Eyes, row: MachineNow, machine: Machine, stock: Stock, ahead: Pro
     hosted = ahead.reserved is not None and ahead.reserved.is_now
     if not eyes.operates and not (hosted and _is_holder(eyes, ahead) and eyes.owns(claim.member_id)):
         return None
-    if not hosted and startable_at(row) is None:
+    if not hosted and not ahead.in_session and startable_at(row) is None:
         return None
     change = spool_to_load(machine, claim, stock)
     needed = small.on_spool(change or machine.spool) if claim.material_id is not None else None

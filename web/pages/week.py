@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
+from babel.dates import format_date
 from litestar import Response, get
 
 from fablab.base.intervals import Interval, instant
@@ -73,12 +74,18 @@ def _view(words: Words, week: Week, monday: date, today: date, ends: list[dateti
             )
         )
     return WeekView(
-        title=f"{words.day(monday)} – {words.day(monday + 6 * DAY)}",
+        title=words.gettext("From %(first)s to %(last)s")
+        % {"first": _date(words, monday), "last": _date(words, monday + 6 * DAY)},
         before=(monday - 7 * DAY).isoformat(),
         after=(monday + 7 * DAY).isoformat(),
         days=tuple(day for day in days if day.mine or day.others or day.staffed),
         is_empty=not any(day.mine for day in days),
     )
+
+
+def _date(words: Words, day: date) -> str:
+    """Whole, whether or not it is near: "Monday 14 December"."""
+    return format_date(day, "EEEE d MMMM", locale=words.formats.locale)
 
 
 def _on(rows: Iterable[SessionSoon], since: datetime, until: datetime) -> list[SessionSoon]:
