@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,6 @@ from sqlalchemy import insert
 from fablab import migrations
 from fablab.base.clock import FakeClock
 from fablab.base.database import Database, UnitOfWork
-from fablab.base.ids import new_id
 from fablab.claims.models import Allocation, AllocationState, Claim, ClaimKind, ClaimState
 from fablab.claims.workshops.offer import Want
 from fablab.people.models import Audience
@@ -53,6 +53,7 @@ SEED = 20261125
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)  # a Tuesday
 PARIS = ZoneInfo("Europe/Paris")
 OPENS, CLOSES = 8, 20
+_NUMBERS = count()
 #: Kind, technology, how many: sixty.
 STOCK = [
     (ResourceKind.MACHINE, Technology.FDM, 24),
@@ -125,7 +126,7 @@ def _fill(uow: UnitOfWork, ids: dict[int, ResourceKind], chance: random.Random) 
 def _place(
     now: datetime, resource: int, start: datetime, end: datetime, *, is_job: bool
 ) -> tuple[dict[str, object], dict[str, object]]:
-    id_ = new_id(now)
+    id_ = f"bench{next(_NUMBERS):011}"  # twenty thousand made in one millisecond might meet by chance
     claim = {
         "id": id_,
         "kind": ClaimKind.JOB if is_job else ClaimKind.RESERVATION,
