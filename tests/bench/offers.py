@@ -83,8 +83,8 @@ def found(database: Database, chance: random.Random) -> dict[int, ResourceKind]:
 
 
 def _stock() -> Iterator[tuple[ResourceKind, Technology | None, int]]:
-    for kind, technology, count in STOCK:
-        for number in range(count):
+    for kind, technology, how_many in STOCK:
+        for number in range(how_many):
             yield kind, technology, number
 
 
