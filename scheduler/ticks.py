@@ -146,6 +146,7 @@ class Ticks:
         reminded = self._database.write(passport.remind)
         if reminded:
             log.info("%d certifications come to their end, and their holders were told", reminded)
+        self._database.write(hires.forget)
         forgotten = self._database.write(came.forget)
         if forgotten:
             log.info("%d registrations are numbers from now on: nobody is named in them", forgotten)

@@ -136,6 +136,18 @@ def test_what_took_place_is_charged_once_as_promised(house: Parted) -> None:
         assert calendar.claim(uow, row.id).allocations[0].end_at == AT_TWO + timedelta(hours=2, minutes=15)
 
 
+def test_who_asked_is_forgotten_and_what_was_charged_stays(house: Parted) -> None:
+    row = confirmed(house)
+    house.lab.database.write(lambda uow: hires.approve(uow, row.id), house.lab.staff)
+    house.lab.clock.set(AT_TWO + timedelta(hours=2))
+    house.lab.database.write(hires.tend)
+    assert house.lab.database.write(hires.forget) == 0
+    house.lab.clock.advance(timedelta(days=366))
+    assert [house.lab.database.write(hires.forget) for _ in range(2)] == [1, 0]
+    assert counted(house.lab, "SELECT count(*) FROM hires WHERE email = '' AND name = ''") == 1
+    assert counted(house.lab, "SELECT count(*) FROM charges") == 1
+
+
 def test_they_give_it_up_by_their_link(house: Parted) -> None:
     row, secret = ask(house)
     house.lab.database.write(lambda uow: hires.cancel_by_key(uow, secret))

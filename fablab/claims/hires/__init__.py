@@ -11,7 +11,7 @@ from fablab.claims.hires.asking import (
     foresee,
     opened,
 )
-from fablab.claims.hires.deciding import approve, cancel, decline, get, of_part, tend
+from fablab.claims.hires.deciding import approve, cancel, decline, forget, get, of_part, tend
 from fablab.claims.hires.models import HIRE_STEPS, LIVE_HIRES, Hire, HireState
 from fablab.claims.hires.rooms import Offered, kits_of, names_of, public_room, public_rooms
 
@@ -32,6 +32,7 @@ __all__ = [
     "confirm_email",
     "decline",
     "foresee",
+    "forget",
     "get",
     "kits_of",
     "names_of",

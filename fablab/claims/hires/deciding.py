@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from fablab import notices
@@ -18,6 +20,8 @@ from fablab.people import log, partners
 from fablab.people.access import Right, allows
 
 MOST_ENDED = 30
+KEPT = timedelta(days=365)
+KEPT_UNCONFIRMED = timedelta(days=7)
 
 
 def get(uow: UnitOfWork, hire_id: str) -> Hire:
@@ -99,6 +103,21 @@ def tend(uow: UnitOfWork) -> int:
     for row in ended:
         _complete(uow, row)
     return len(lapsed) + len(ended)
+
+
+def forget(uow: UnitOfWork) -> int:
+    """Once an hour: who asked is forgotten a year after it was over, and a week after where the address was never
+    confirmed. When, for how many and what it cost stays. How many were forgotten."""
+    unconfirmed = Hire.email_confirmed_at.is_(None) & (Hire.ended_at < uow.now - KEPT_UNCONFIRMED)
+    query = select(Hire).where(
+        Hire.state.not_in(LIVE_HIRES), Hire.email != "", unconfirmed | (Hire.ended_at < uow.now - KEPT)
+    )
+    rows = list(uow.session.scalars(query))
+    for row in rows:
+        row.name = row.organisation = row.email = row.phone = row.purpose = row.why = ""
+        calendar.claim(uow, row.id).title = ""
+    uow.session.flush()
+    return len(rows)
 
 
 def _complete(uow: UnitOfWork, row: Hire) -> None:

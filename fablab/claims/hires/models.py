@@ -47,8 +47,7 @@ class Hire(Base):
     """`start_at`, `end_at`: when people are in the room; set-up and clearing stand in the allocations. `resource_ids`:
     the room first, then the kits taken with it. `key_hash`: of the secret that stands in their letters.
 
-    `partner_id`: whose room it is, as it stood then. Name, address, telephone and note are blanked a while after it is
-    over (`people.retention`)."""
+    `partner_id`: whose room it is, as it stood then. Who asked is blanked a while after it is over (`hires.forget`)."""
 
     __tablename__ = "hires"
 
