@@ -20,6 +20,7 @@ from fablab.claims.reservations.models import Reservation, ReservationState
 from fablab.claims.trainings import use as trainings
 from fablab.claims.waiting.models import LIVE as IN_LINE
 from fablab.claims.waiting.models import Entry
+from fablab.claims.workshops import registrations
 from fablab.notices import tell, write
 from fablab.people import invitations, log
 from fablab.people.models import Member, Role
@@ -68,7 +69,7 @@ def give_back(uow: UnitOfWork, member_id: int) -> GivenBack:
         waiting=waited,
         reservations=_cancel_reservations(uow, member_id),
         jobs=_cancel_jobs(uow, member_id),
-        seats=trainings.vacate(uow, member_id),
+        seats=trainings.vacate(uow, member_id) + registrations.vacate(uow, member_id),
         invitations=invitations.close_of(uow, member_id),
         running=len(running),
     )

@@ -17,6 +17,7 @@ from fablab.claims.workshops import due, line, registrations
 from fablab.claims.workshops.registrations import Party
 from fablab.claims.workshops.turns import hold_until, remind_from, served
 from fablab.claims.workshops.words import RegistrationState
+from fablab.runs import leaving
 from tests.claims.agenda_rig import EVENING, Agenda, agenda_of
 from tests.lab import Lab
 
@@ -141,6 +142,15 @@ def test_a_member_registers_without_a_form_and_only_once(agenda: Agenda) -> None
     assert agenda.told("maker") == ["agenda.joined"]
     with pytest.raises(Conflict, match=r"registration\.joined"):
         join()
+
+
+def test_a_member_who_goes_gives_the_seats_back_to_whoever_waits(agenda: Agenda) -> None:
+    with agenda.lab.database.begin(agenda.lab.maker) as uow:
+        registrations.join(uow, agenda.date, Party(seats=4))
+    agenda.guest("bob", 2)
+    with agenda.lab.database.begin() as uow:
+        assert leaving.give_back(uow, agenda.lab.maker.member_id or 0).seats == 1
+    assert agenda.states()["bob"] == ("offered", 2)
 
 
 def test_a_member_sees_nobody_elses_registration(agenda: Agenda) -> None:

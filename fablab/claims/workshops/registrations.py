@@ -143,6 +143,23 @@ def leave(uow: UnitOfWork, registration_id: str, seats: int | None = None) -> Re
     return row
 
 
+def vacate(uow: UnitOfWork, member_id: int) -> int:
+    """Whoever goes gives back every seat of a date that has not begun, and their turn in a line; how many dates."""
+    query = (
+        select(Registration.id)
+        .join(Session, Session.id == Registration.session_id)
+        .where(
+            Registration.member_id == member_id,
+            Registration.state.in_(line.LIVE),
+            Session.start_at > uow.now,
+        )
+    )
+    ids = list(uow.session.scalars(query.order_by(Registration.session_id)))
+    for registration_id in ids:
+        leave(uow, registration_id)
+    return len(ids)
+
+
 def opened(uow: UnitOfWork, secret: str) -> Registration:
     """What a letter's link is for; looking at it changes nothing, for mail programs look first."""
     return line.by_key(uow, secret)
