@@ -52,11 +52,10 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """`earliest`: from this instant on; the days from `first` to `last`, both included."""
+    """`earliest`: from this instant on. `days`: those looked at, by date; never none."""
 
     earliest: datetime
-    first: date
-    last: date
+    days: tuple[date, ...]
     zone: ZoneInfo
 
 
@@ -71,7 +70,7 @@ def find(uow: UnitOfWork, asked: Asked, n: int = 3) -> Dates:
     wishes = wished(asked.wishes)
     window = _window(uow, asked, wishes)
     shut = _shut(asked, window)
-    days = [day for day in _days(window) if day not in shut and (not asked.school or _may_come(day, wishes))]
+    days = [day for day in window.days if day not in shut and (not asked.school or _may_come(day, wishes))]
     seen = see(uow, gang.wants, *_reach(asked, window), without=asked.without)
     table = _table(seen, asked, window, days, wishes)
     chosen = table.best(n)
@@ -104,33 +103,44 @@ def _window(uow: UnitOfWork, asked: Asked, wishes: Sequence[Wished]) -> _Window:
     zone = known(uow).zone
     earliest = uow.now + asked.lead
     soonest = earliest.astimezone(zone).date()
-    furthest = soonest + timedelta(days=FURTHEST_DAYS)
-    longest = timedelta(days=LONGEST_DAYS)
-    ahead = [
-        date.fromordinal(each.day)
-        for each in wishes
-        if soonest.toordinal() <= each.day <= furthest.toordinal()
-    ]
-    around = timedelta(days=AROUND_DAYS)
-    first = asked.first or (min(ahead) - around if ahead else soonest)
-    first = max(first, soonest)
-    last = asked.last or (max(ahead) + around if ahead else first + longest)
-    if asked.first is None and asked.last is None:
-        last = min(last, first + longest, furthest)
-    if last < first and asked.last is not None and asked.last < soonest:
-        last = first  # all of it is too soon; the wishes say so
+    if asked.first is not None or asked.last is not None:
+        days = _stated(asked, soonest)
+    else:
+        days = _around(soonest, wishes) or _run(soonest, soonest + timedelta(days=LONGEST_DAYS))
+    return _Window(earliest=earliest, days=days, zone=zone)
+
+
+def _stated(asked: Asked, soonest: date) -> tuple[date, ...]:
+    first = max(asked.first or soonest, soonest)
+    last = asked.last or first + timedelta(days=LONGEST_DAYS)
     if last < first:
         raise Invalid("span.wrong", field="until")
-    if last - first > longest:
+    if last - first > timedelta(days=LONGEST_DAYS):
         raise Invalid("span.too_long", field="until", days=LONGEST_DAYS)
-    return _Window(earliest=earliest, first=first, last=last, zone=zone)
+    return _run(first, last)
+
+
+def _around(soonest: date, wishes: Sequence[Wished]) -> tuple[date, ...]:
+    """The days near any wish, however far the wishes lie from each other."""
+    first = soonest.toordinal()
+    near = {
+        day
+        for wish in wishes
+        if first <= wish.day <= first + FURTHEST_DAYS
+        for day in range(max(first, wish.day - AROUND_DAYS), wish.day + AROUND_DAYS + 1)
+    }
+    return tuple(map(date.fromordinal, sorted(near)))
+
+
+def _run(first: date, last: date) -> tuple[date, ...]:
+    return tuple(first + number * _DAY for number in range((last - first).days + 1))
 
 
 def _reach(asked: Asked, window: _Window) -> tuple[datetime, datetime]:
     """From the first set-up to the last clearing there could be."""
     gang = asked.gang
-    since = instant(window.first, time(0), window.zone) - timedelta(minutes=gang.setup_min)
-    until = instant(window.last + _DAY, time(0), window.zone)
+    since = instant(window.days[0], time(0), window.zone) - timedelta(minutes=gang.setup_min)
+    until = instant(window.days[-1] + _DAY, time(0), window.zone)
     return since, until + timedelta(minutes=gang.duration_min + gang.clear_min) + _behind(asked)
 
 
@@ -139,14 +149,10 @@ def _behind(asked: Asked) -> timedelta:
     return AFTER if asked.making is not None else timedelta(0)
 
 
-def _days(window: _Window) -> list[date]:
-    return [window.first + number * _DAY for number in range((window.last - window.first).days + 1)]
-
-
 def _shut(asked: Asked, window: _Window) -> Mapping[date, tuple[str, dict[str, Fact]]]:
     """Days on which nobody comes, with the code of why and its facts."""
     found: dict[date, tuple[str, dict[str, Fact]]] = {}
-    for day in _days(window):
+    for day in window.days:
         feast = terms.public_holiday(day)
         pause = terms.school_break(asked.zone, day)
         if feast is not None:
@@ -300,8 +306,8 @@ def _why_not(
     soonest = window.earliest.astimezone(window.zone).date()
     if day < soonest:
         return "too_soon", {"earliest": soonest.isoformat()}
-    if not window.first <= day <= window.last:
-        return "too_far", {"latest": window.last.isoformat()}
+    if day not in window.days:
+        return "too_far", {"latest": _latest(asked, window, soonest).isoformat()}
     if day in shut:
         return shut[day]
     lack = table.lack(wish)
@@ -316,6 +322,10 @@ def _why_not(
     if day == soonest and house.calendars[None].open.between(*midnights):
         return "too_soon", {"earliest": (day + _DAY).isoformat()}
     return "closed", {"name": next((closed.name for closed in house.shut(*midnights)), "")}
+
+
+def _latest(asked: Asked, window: _Window, soonest: date) -> date:
+    return window.days[-1] if asked.last is not None else soonest + timedelta(days=FURTHEST_DAYS)
 
 
 def _short(want: Want, lack: Lack) -> tuple[str, dict[str, Fact]]:

@@ -234,6 +234,14 @@ def test_holidays_a_closed_house_and_too_little_time_are_told_apart(group: Class
     assert dates.missed[3].facts["back"] == "2027-01-04"
 
 
+def test_wishes_half_a_year_apart_are_both_looked_at_and_years_ahead_nothing_is(group: Class) -> None:
+    june, later = date(2027, 6, 8), date(2028, 3, 14)
+    dates = found(group.lab, asked(WISHED, june, later), n=2)
+    assert [local(each.start_at)[0] for each in dates.offers] == [WISHED, june]
+    assert missed(dates) == [(later, "too_far")]
+    assert dates.missed[0].facts == {"latest": "2028-01-05"}
+
+
 def test_without_a_zone_no_day_is_a_school_holiday(group: Class) -> None:
     wish = Wish(first=date(2026, 12, 22), last=date(2026, 12, 22))
     assert found(group.lab, Asked(gang=GANG, wishes=(wish,))).missed == ()
