@@ -60,6 +60,16 @@ def thread_of(group: Class) -> str:
     return str(group.does(lambda uow: letters.link(uow, workshops.get(uow, group.id))))
 
 
+def signed(desk: Browser, school: str, scan: bytes) -> Response:
+    return desk.client.post(
+        f"{school}/sign",
+        data={"csrf": desk.csrf},
+        files={"file": ("bon.pdf", scan)},
+        headers={"Accept": "text/html"},
+        follow_redirects=False,
+    )
+
+
 def sessions(lab: Lab) -> list[workshops.Session]:
     with lab.database.read(lab.staff) as uow:
         return workshops.requests(uow)
@@ -150,20 +160,22 @@ def test_a_signed_paper_is_a_yes_and_both_sides_can_fetch_it(desk: Browser, lab:
     group = make_class(lab).offered()
     school = thread_of(group)
     desk.get(school)
-    answer = desk.client.post(
-        f"{school}/sign",
-        data={"csrf": desk.csrf},
-        files={"file": ("bon.pdf", SCAN)},
-        headers={"Accept": "text/html"},
-        follow_redirects=False,
-    )
-    assert answer.status_code == 303
+    assert signed(desk, school, SCAN).status_code == 303
     assert group.session.accepted_by is AcceptedBy.SIGNED
     path = re.search(rf'href="({school}/files/\d+)"', desk.get(school).text)
     assert path is not None
     assert desk.get(path[1]).content == SCAN
     desk.sign_in("staff")
     assert desk.get(path[1].replace(school, f"/requests/{group.id}")).content == SCAN
+
+
+def test_a_paper_that_is_no_yes_any_more_is_not_kept(desk: Browser, lab: Lab, tmp_path: Path) -> None:
+    group = make_class(lab).offered()
+    school = thread_of(group)
+    group.does(workshops.give_back, group.id)
+    desk.get(school)
+    assert signed(desk, school, SCAN).status_code == 422
+    assert [path for path in (tmp_path / "sessions").rglob("*") if path.is_file()] == []
 
 
 def test_to_call_it_off_one_has_to_be_sure_and_then_all_is_free(desk: Browser, lab: Lab) -> None:

@@ -111,7 +111,11 @@ async def take_signed(
 
     def accept(sent: Sent) -> Response[str]:
         answer = Answer(by=AcceptedBy.SIGNED, file=sent)
-        parts.database.write(lambda uow: workshops.accept(uow, session_id, answer), actor)
+        try:
+            parts.database.write(lambda uow: workshops.accept(uow, session_id, answer), actor)
+        except LabError:
+            thread.discard(parts.database, store, sent)
+            raise
         return go(request, base)
 
     try:
