@@ -6,14 +6,16 @@ gather, so the busier it is the more go together, and each takes less.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 
 from fablab.base.database import Actor, Database
-from fablab.base.errors import Conflict, LabError
+from fablab.base.errors import Conflict
 from fablab.claims import reservations
 from fablab.claims.reservations import Order, Reservation
 from fablab.claims.reservations.together import is_plain, reserve_together
@@ -21,12 +23,18 @@ from fablab.claims.reservations.together import is_plain, reserve_together
 log = logging.getLogger(__name__)
 
 MOST_TOGETHER = 48
-#: A transaction of others that goes wrong is tried anew for each alone: nobody pays for somebody else's order.
-_Waiting = tuple[Actor, Order, "Future[Reservation]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    actor: Actor
+    order: Order
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Reservation]
 
 
 class Window:
-    """Belongs to the server; `reserve` may be called from any thread. Its own thread begins with the first order."""
+    """Belongs to the server. Its own thread begins with the first order."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,18 +43,20 @@ class Window:
         self._closing = False
         self._thread: threading.Thread | None = None
 
-    def reserve(self, actor: Actor, order: Order) -> Future[Reservation]:
-        """Its result raises as `reservations.reserve` does. What is not plain is taken alone, but in its turn."""
-        future: Future[Reservation] = Future()
+    async def reserve(self, actor: Actor, order: Order) -> Reservation:
+        """As `reservations.reserve`, also in what it raises. What is not plain is taken alone, but in its turn. Whoever
+        does not stay for the answer has ordered all the same."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reservation] = loop.create_future()
         with self._news:
             if self._closing:
                 raise Conflict("busy", heals=False)
-            self._waiting.append((actor, order, future))
+            self._waiting.append(_Waiting(actor, order, loop, answer))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._live, name="orders", daemon=True)
                 self._thread.start()
             self._news.notify()
-        return future
+        return await answer
 
     def close(self) -> None:
         """What waits is still written; nothing more is taken."""
@@ -71,13 +81,12 @@ class Window:
             members: set[int | None] = set()
             while self._waiting and len(batch) < MOST_TOGETHER:
                 case = self._waiting.popleft()
-                actor, order, _ = case
-                plain = is_plain(actor, order)
-                if (batch and not plain) or actor.member_id in members:
+                plain = is_plain(case.actor, case.order)
+                if (batch and not plain) or case.actor.member_id in members:
                     later.append(case)
                     continue
                 batch.append(case)
-                members.add(actor.member_id)
+                members.add(case.actor.member_id)
                 if not plain:
                     break
             self._waiting.extendleft(reversed(later))
@@ -85,33 +94,39 @@ class Window:
 
     def _serve(self, batch: Sequence[_Waiting]) -> None:
         if len(batch) > 1:
-            asked = [(actor, order) for actor, order, _ in batch]
+            asked = [(case.actor, case.order) for case in batch]
             try:
                 answers = self._database.write(lambda uow: reserve_together(uow, asked))
             except Exception as error:
-                # Whatever it is, it is one order's, and nothing was written: the others must not suffer for it.
+                # Whatever it is, it is one order's, and nothing was written: each is tried anew alone, and nobody pays
+                # for somebody else's order.
                 log.info("%d orders are taken one by one (%s)", len(batch), error)
             else:
-                for (_, _, future), answer in zip(batch, answers, strict=True):
-                    _tell(future, answer)
+                _tell(list(zip(batch, answers, strict=True)))
                 return
-        for actor, order, future in batch:
-            self._serve_one(actor, order, future)
+        for case in batch:
+            _tell([(case, self._serve_one(case))])
 
-    def _serve_one(self, actor: Actor, order: Order, future: Future[Reservation]) -> None:
+    def _serve_one(self, case: _Waiting) -> Reservation | Exception:
         try:
-            row = self._database.write(lambda uow: reservations.reserve(uow, order), actor)
-        except LabError as error:
-            _tell(future, error)
-        except Exception as error:
-            # Whoever waits for the answer hears of it, as if they had asked for it themselves.
-            future.set_exception(error)
+            return self._database.write(lambda uow: reservations.reserve(uow, case.order), case.actor)
+        except Exception as error:  # whoever waits hears of it, as if they had asked for it themselves
+            return error
+
+
+def _tell(answers: Sequence[tuple[_Waiting, Reservation | Exception]]) -> None:
+    """All at once: the loop is woken once for a whole batch."""
+    for loop in {case.loop for case, _ in answers}:
+        mine = [(case.answer, answer) for case, answer in answers if case.loop is loop]
+        with suppress(RuntimeError):  # a loop that has closed has nobody who waits
+            loop.call_soon_threadsafe(_settle, mine)
+
+
+def _settle(answers: Sequence[tuple[asyncio.Future[Reservation], Reservation | Exception]]) -> None:
+    for future, answer in answers:
+        if future.done():  # somebody has gone away
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
         else:
-            _tell(future, row)
-
-
-def _tell(future: Future[Reservation], answer: Reservation | LabError) -> None:
-    if isinstance(answer, LabError):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+            future.set_result(answer)

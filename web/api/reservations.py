@@ -5,7 +5,6 @@ A place that somebody else has is answered with 409 and what could be had instea
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -78,7 +77,7 @@ async def create(
     reason why not. The same key again answers the same reservation."""
     order, actor = order_of(data, idempotency_key), desk.signed_in.actor
     try:
-        found = await asyncio.wrap_future(desk.window.reserve(actor, order))
+        found = await desk.window.reserve(actor, order)
     except Conflict as error:
         if error.code != "slot_taken":
             raise
