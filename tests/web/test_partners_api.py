@@ -7,13 +7,14 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from litestar.routes import HTTPRoute
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import LabError
+from fablab.base.errors import LabError, NotFound
 from fablab.claims import desks, hires, parts, reservations
 from fablab.claims.desks import DeskWish, Part
 from fablab.claims.hires import HireWish
@@ -25,6 +26,7 @@ from fablab.people.access import Right
 from fablab.people.models import Member
 from fablab.reports import leaving
 from fablab.reports import partners as report
+from tests.claims.workshops_rig import TAGS
 from tests.lab import Lab, counted
 from tests.parted import Parted, parted
 from tests.web.site import Site
@@ -136,6 +138,22 @@ def test_the_use_cases_themselves_say_no(house: Parted) -> None:
             continue
         let_in.append(number)
     assert let_in == []
+
+
+def test_a_workshop_is_its_partners_own(house: Parted) -> None:
+    lab, of_b = house.lab, replace(TAGS, partner_id=house.b)
+    row = lab.database.write(lambda uow: catalogue.create(uow, of_b), house.of_b)
+    for act in (
+        lambda uow: catalogue.create(uow, replace(of_b, slug="another")),
+        lambda uow: catalogue.change(uow, row.id, row.version, replace(of_b, partner_id=house.a)),
+        lambda uow: catalogue.retire(uow, row.id, row.version),
+    ):
+        with pytest.raises(NotFound):
+            lab.database.write(act, house.of_a)
+    taken_over = replace(of_b, partner_id=house.a)
+    with pytest.raises(NotFound):  # nor does anybody give their own away
+        lab.database.write(lambda uow: catalogue.change(uow, row.id, row.version, taken_over), house.of_b)
+    lab.database.write(lambda uow: catalogue.retire(uow, row.id, row.version), house.of_b)
 
 
 def test_staff_without_the_right_run_no_part_and_an_administrator_runs_all(house: Parted) -> None:

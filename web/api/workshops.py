@@ -64,7 +64,7 @@ def one(
         return workshop_out(catalogue.by_slug(uow, slug))
 
 
-@post("/workshops", access=Right.MANAGE, sync_to_thread=True, tags=TAGS)
+@post("/workshops", access=Right.PARTNER, sync_to_thread=True, tags=TAGS)
 def create(
     data: JSONBody[WorkshopIn], database: NamedDependency[Database], signed_in: NamedDependency[SignedIn]
 ) -> WorkshopOut:
@@ -72,7 +72,7 @@ def create(
     return workshop_out(database.write(lambda uow: catalogue.create(uow, said), signed_in.actor))
 
 
-@put("/workshops/{workshop_id:int}", access=Right.MANAGE, sync_to_thread=True, tags=TAGS)
+@put("/workshops/{workshop_id:int}", access=Right.PARTNER, sync_to_thread=True, tags=TAGS)
 def change(
     workshop_id: FromPath[int],
     data: JSONBody[ChangeIn],
@@ -88,7 +88,7 @@ def change(
 
 @post(
     "/workshops/{workshop_id:int}/retire",
-    access=Right.MANAGE,
+    access=Right.PARTNER,
     sync_to_thread=True,
     status_code=200,
     tags=TAGS,
@@ -107,7 +107,7 @@ def retire(
 
 
 @post(
-    "/workshops/{workshop_id:int}/back", access=Right.MANAGE, sync_to_thread=True, status_code=200, tags=TAGS
+    "/workshops/{workshop_id:int}/back", access=Right.PARTNER, sync_to_thread=True, status_code=200, tags=TAGS
 )
 def bring_back(
     workshop_id: FromPath[int],
