@@ -133,9 +133,7 @@ def beds(uow: UnitOfWork, session: Session) -> tuple[Bed, ...]:
 
 def _lent(uow: UnitOfWork, session_id: str) -> list[Allocation]:
     ids = [each.claim.id for each in pieces.of(uow, session_id) if each.job.state is JobState.ACTIVE]
-    query = select(Allocation).where(
-        Allocation.claim_id.in_(ids), Allocation.end_at > uow.now
-    )
+    query = select(Allocation).where(Allocation.claim_id.in_(ids), Allocation.end_at > uow.now)
     return list(uow.session.scalars(query).unique())
 
 
@@ -211,7 +209,7 @@ class Batch:
         numbers = tuple(range(first, number))
         after, ready_at = _promise_left(uow, session, numbers)
         facts = {
-            "pieces": len(numbers),
+            "count": len(numbers),
             "after": len(after),
             "refused": len(refused),
             "ready": ready_at.isoformat() if ready_at is not None else None,

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
-from fablab.base.errors import Conflict, Forbidden, Refusal
+from fablab.base.errors import Conflict, Forbidden, NotFound, Refusal
 from fablab.claims import calendar, lending, reservations
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.models import Allocation, Claim, ClaimState
 from fablab.claims.reservations import reads
 from fablab.claims.reservations.models import Reservation, ReservationState
+from fablab.claims.workshops import thread
 from fablab.claims.workshops.day_models import Piece
 from fablab.claims.workshops.models import Session
-from fablab.claims.workshops.words import SessionState
+from fablab.claims.workshops.words import EntryKind, SessionState
 from fablab.people.access import RIGHTS, Right, allows, require
 from fablab.people.models import Member
 from fablab.runs.models import LIVE, Run
@@ -211,9 +212,11 @@ def give_up_place(uow: UnitOfWork, run: Run) -> None:
 def release_early(uow: UnitOfWork, session_id: str, resource_id: int) -> None:
     """The session no longer needs this machine: from now on it is anybody's, after the run that is on it, if one is.
 
-    By the staff. Raises `Conflict` session.not_held.
+    By the staff. Raises `Conflict` session.not_held, `NotFound` session.unknown.
     """
     require(uow.actor, Right.OPERATE)
+    if uow.session.get(Session, session_id) is None:
+        raise NotFound("session.unknown", id=session_id[:20])
     claim = calendar.claim(uow, session_id)
     run = uow.session.scalar(
         select(Run).where(Run.host_id == session_id, Run.resource_id == resource_id, Run.state.in_(LIVE))
@@ -236,3 +239,10 @@ def release_early(uow: UnitOfWork, session_id: str, resource_id: int) -> None:
     uow.session.expire(claim, ["allocations"])
     calendar.announce(uow, claim)
     calendar.freed(uow, [resource_id])
+    thread.enter(
+        uow,
+        uow.session.get_one(Session, session_id),
+        EntryKind.RELEASED,
+        facts={"resource_id": resource_id},
+        for_staff=True,
+    )

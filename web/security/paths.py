@@ -4,7 +4,15 @@ from __future__ import annotations
 
 #: Whoever knows what comes behind these may read a calendar, switch a letter off, make a kiosk, stop a machine, or
 #: speak for a school.
-SECRET_BEHIND = ("/ical/", "/notices/off/", "/kiosk/enrol/", "/k/", "/thread/", "/house/questions/", "/api/questions/")
+SECRET_BEHIND = (
+    "/ical/",
+    "/notices/off/",
+    "/kiosk/enrol/",
+    "/k/",
+    "/thread/",
+    "/house/questions/",
+    "/api/questions/",
+)
 HIDDEN = "***"
 
 

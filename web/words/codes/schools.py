@@ -71,8 +71,8 @@ NOTICES: dict[str, str] = {
         "request:"
     ),
     "session.caught_up": _(
-        "The last pieces of your visit are ready: %(title)s. You can fetch them at the lab. How many they are "
-        "stands on the page of your request:"
+        "Some pieces of your visit are still to be made: %(title)s. There are %(count)s of them, and all should be "
+        "ready %(ready)s. The page of your request:"
     ),
     # the lines of a thread; whoever did it stands before them
     "thread.requested": _("asked for a workshop."),
@@ -96,7 +96,7 @@ NOTICES: dict[str, str] = {
     "thread.files": _("received files of the pupils: %(count)s."),
     "thread.printed": _("printed pieces: %(count)s."),
     "thread.released": _("gave machines back early."),
-    "thread.caught_up": _("finished the pieces that were left: %(count)s."),
+    "thread.caught_up": _("planned the pieces that were left: %(count)s, ready %(ready)s."),
     "thread.problem": _("noted a problem."),
     "thread.attended": _("counted who came: %(people)s pupils, %(adults)s adults."),
     "thread.delivered": _("closed the day: the visit has taken place."),
