@@ -216,7 +216,7 @@ def release_early(uow: UnitOfWork, session_id: str, resource_id: int) -> None:
     """
     require(uow.actor, Right.OPERATE)
     if uow.session.get(Session, session_id) is None:
-        raise NotFound("session.unknown", id=session_id[:20])
+        raise NotFound("request.unknown")
     claim = calendar.claim(uow, session_id)
     run = uow.session.scalar(
         select(Run).where(Run.host_id == session_id, Run.resource_id == resource_id, Run.state.in_(LIVE))

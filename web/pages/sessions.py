@@ -55,7 +55,7 @@ def _page(desk: Desk, session_id: str, wrong: Trouble | None, heap: tuple[str, .
 
 def _safe(session_id: str) -> str:
     if not (session_id.isascii() and session_id.isalnum() and len(session_id) <= 16):
-        raise NotFound("session.unknown")
+        raise NotFound("request.unknown")
     return session_id
 
 
