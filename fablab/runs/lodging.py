@@ -212,7 +212,7 @@ def give_up_place(uow: UnitOfWork, run: Run) -> None:
 def release_early(uow: UnitOfWork, session_id: str, resource_id: int) -> None:
     """The session no longer needs this machine: from now on it is anybody's, after the run that is on it, if one is.
 
-    By the staff. Raises `Conflict` session.not_held, `NotFound` session.unknown.
+    By the staff. Raises `Conflict` session.not_held, `NotFound` request.unknown.
     """
     require(uow.actor, Right.OPERATE)
     if uow.session.get(Session, session_id) is None:
