@@ -8,6 +8,7 @@ from web.pages import (
     calendar,
     calibration,
     cameras,
+    catalogue,
     certifications,
     desks,
     documents,
@@ -109,6 +110,7 @@ route_handlers = [
     *thread.ROUTES,
     *requests.ROUTES,
     *sessions.ROUTES,
+    *catalogue.ROUTES,
     *week.ROUTES,
     *questions.ROUTES,
 ]
