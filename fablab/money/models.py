@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, event
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fablab.base.database import Base
+from fablab.base.errors import Conflict
 from fablab.people.models import Audience
 from fablab.places.models import Technology, words
 
@@ -67,3 +69,79 @@ class Charge(Base):
     total_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     made_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class InvoiceKind(StrEnum):
+    """Each is a series of numbers of its own."""
+
+    INVOICE = "invoice"
+    CREDIT = "credit"
+
+
+class Exemption(StrEnum):
+    """Why a line has no VAT, in the words of the CGI. franchise: art. 293 B, who asks for none at all; article_261: what
+    is exempt by its nature (teaching, works of public interest)."""
+
+    FRANCHISE = "franchise"
+    ARTICLE_261 = "article_261"
+
+
+class InvoiceSeries(Base):
+    """Where a series stands; whoever takes a number holds this row until the transaction ends. `last` begins again each
+    `year`; the chain of hashes does not."""
+
+    __tablename__ = "invoice_series"
+
+    kind: Mapped[InvoiceKind] = mapped_column(words(InvoiceKind, "invoice_kind"), primary_key=True)
+    year: Mapped[int]
+    last: Mapped[int]
+    last_at: Mapped[datetime | None]
+    last_sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Invoice(Base):
+    """An invoice, or the credit note that cancels one. Everything stands here as it was that day, and nothing of it
+    changes after. `day`, `due_day`, `delivered_day`: in the zone of the house. `subject`: in both languages; `seller`,
+    `customer`, `lines`: `invoices.Seller`, `invoices.Customer`, `invoices.InvoiceLine` as JSON. `sha256`: of all this and
+    of `before_sha256`, the hash of the row before it in its series."""
+
+    __tablename__ = "invoices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[InvoiceKind] = mapped_column(words(InvoiceKind, "invoice_kind"))
+    year: Mapped[int]
+    position: Mapped[int]
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    claim_id: Mapped[str] = mapped_column(String(16), index=True)
+    credits_id: Mapped[int | None] = mapped_column(ForeignKey("invoices.id"), unique=True)
+    why: Mapped[str] = mapped_column(String(300))
+    made_at: Mapped[datetime]
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    day: Mapped[date]
+    due_day: Mapped[date | None]
+    delivered_day: Mapped[date]
+    subject: Mapped[dict[str, str]] = mapped_column(JSON)
+    seller: Mapped[dict[str, str]] = mapped_column(JSON)
+    customer: Mapped[dict[str, str]] = mapped_column(JSON)
+    lines: Mapped[list[dict[str, object]]] = mapped_column(JSON)
+    exemption: Mapped[Exemption | None] = mapped_column(words(Exemption, "exemption"))
+    net_cents: Mapped[int]
+    vat_cents: Mapped[int]
+    total_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    before_sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+    cancels: Mapped[Invoice | None] = relationship(remote_side=[id], lazy="select", viewonly=True)
+
+    __table_args__ = (
+        UniqueConstraint("kind", "year", "position", name="uq_invoices_position"),
+        CheckConstraint("position > 0", name="position"),
+        CheckConstraint("(kind = 'credit') = (credits_id IS NOT NULL)", name="credits"),
+    )
+
+
+@event.listens_for(Invoice, "before_update")
+@event.listens_for(Invoice, "before_delete")
+def _never(_mapper: object, _connection: object, row: Invoice) -> None:
+    raise Conflict("invoice.fixed", number=row.number)

@@ -14,9 +14,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.claims import workshops
-from fablab.claims.workshops import Answer, letters, thread
+from fablab.claims.workshops import Answer, invoicing, letters, thread
 from fablab.claims.workshops.models import Session
 from fablab.claims.workshops.words import SessionState
+from fablab.money import invoices
 from fablab.people.access import SignedIn, allows
 from fablab.programs.store import Store
 from scheduler.offering import DateOffer, Offering
@@ -28,21 +29,25 @@ from web.api.requests_schema import (
     CountIn,
     DatesOut,
     HoldIn,
+    InvoiceIn,
     KeyIn,
     MediatorIn,
     MoveIn,
     ProposeIn,
     RequestIn,
     RequestOut,
+    SeriesOut,
     TextIn,
     ThreadOut,
     WhyIn,
+    bill_from,
     dates_out,
     request_of,
     request_out,
     thread_out,
 )
 from web.errors import said_refusals
+from web.pages import thread_papers
 from web.security import Access, Pace, Right, visitor
 from web.settings import Settings
 from web.words import Words
@@ -364,6 +369,69 @@ def mediator(
     )
 
 
+@post(
+    "/requests/{request_id:str}/invoice",
+    access=Right.OPERATE,
+    sync_to_thread=True,
+    status_code=200,
+    tags=TAGS,
+)
+def invoice(
+    request_id: FromPath[str],
+    data: JSONBody[InvoiceIn],
+    database: NamedDependency[Database],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+) -> ThreadOut:
+    """For good, once the visit has taken place: only a credit note cancels it. 409 `invoice.already`, `invoice.nothing`."""
+
+    def work(uow: UnitOfWork) -> Session:
+        known = invoicing.bill_of(uow, workshops.may_see(uow, request_id))
+        return invoicing.invoice(uow, request_id, bill_from(data, known))
+
+    return done(database, signed_in.actor, request_id, words, work)
+
+
+@post(
+    "/requests/{request_id:str}/credit", access=Right.OPERATE, sync_to_thread=True, status_code=200, tags=TAGS
+)
+def credit(
+    request_id: FromPath[str],
+    data: JSONBody[WhyIn],
+    database: NamedDependency[Database],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+) -> ThreadOut:
+    """The whole invoice is taken back by a credit note with a number of its own; the school reads why."""
+    return done(
+        database, signed_in.actor, request_id, words, lambda uow: invoicing.credit(uow, request_id, data.why)
+    )
+
+
+@get(
+    "/requests/{request_id:str}/invoices/{number:str}",
+    access=Access.SIGNED_IN,
+    sync_to_thread=True,
+    tags=TAGS,
+)
+def invoice_pdf(
+    request_id: FromPath[str],
+    number: FromPath[str],
+    database: NamedDependency[Database],
+    signed_in: NamedDependency[SignedIn],
+    words: NamedDependency[Words],
+) -> Response[bytes]:
+    """The invoice or credit note of this number, as PDF."""
+    return pdf_of(database, signed_in.actor, request_id, number, words)
+
+
+@get("/invoices/check", access=Right.MANAGE, sync_to_thread=True, tags=TAGS)
+def check_invoices(database: NamedDependency[Database], signed_in: NamedDependency[SignedIn]) -> SeriesOut:
+    """Reads every invoice again: hashes, and numbers without a hole."""
+    with database.read(signed_in.actor) as uow:
+        return SeriesOut(broken=invoices.broken(uow))
+
+
 @get(
     "/requests/{request_id:str}/files/{entry_id:int}",
     access=Access.SIGNED_IN,
@@ -388,6 +456,13 @@ def seen(database: Database, actor: Actor, session_id: str, words: Words) -> Thr
     with database.read(actor) as uow:
         session = workshops.may_see(uow, session_id)
         return thread_out(uow, session, words, is_staff=allows(actor, Right.SEE_ALL))
+
+
+def pdf_of(database: Database, actor: Actor, session_id: str, number: str, words: Words) -> Response[bytes]:
+    with database.read(actor) as uow:
+        row = invoices.numbered(uow, workshops.may_see(uow, session_id).id, number[:20])
+        paper = thread_papers.bill(words, database.clock, row)
+    return paper.answer()
 
 
 def done(
@@ -447,4 +522,8 @@ ROUTES = (
     people,
     mediator,
     request_file,
+    invoice,
+    credit,
+    invoice_pdf,
+    check_invoices,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid
 from fablab.claims import workshops
 from fablab.claims.workshops import Half, pricing, thread
+from fablab.claims.workshops.invoicing import Bill
 from fablab.claims.workshops.models import Session, SessionOffer, ThreadEntry
 from fablab.claims.workshops.words import (
     AcceptedBy,
@@ -22,6 +24,8 @@ from fablab.claims.workshops.words import (
     SessionState,
     Unit,
 )
+from fablab.money import invoices
+from fablab.money.models import Exemption, Invoice, InvoiceKind
 from fablab.people.models import Audience
 from scheduler.offering.asked import DateOffer, Dates
 from web.api.schema import At
@@ -124,6 +128,25 @@ class TextIn(msgspec.Struct, frozen=True, kw_only=True):
     for_staff: bool = False
 
 
+class InvoiceIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays, and who is paid; null: as it is known of the school, and from the house's last invoice. `exemption`: of
+    lines without VAT; null: art. 293 B, or art. 261 beside lines with VAT."""
+
+    name: str | None = None
+    address: str | None = None
+    postcode: str | None = None
+    city: str | None = None
+    siret: str | None = None
+    uai: str | None = None
+    order_number: str | None = None
+    service_code: str | None = None
+    seller_name: str | None = None
+    seller_address: str | None = None
+    seller_siret: str | None = None
+    seller_vat_number: str | None = None
+    exemption: Exemption | None = None
+
+
 class MediatorIn(msgspec.Struct, frozen=True, kw_only=True):
     member: int | None
 
@@ -197,6 +220,45 @@ class EntryOut(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None
 
 
+class InvoiceLineOut(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    quantity: float
+    unit_cents: int
+    net_cents: int
+    vat_rate_bp: int
+    vat_cents: int
+
+
+class InvoiceOut(msgspec.Struct, frozen=True, kw_only=True):
+    """As it was made. `cancels`: the number of the invoice that a credit note takes back. `sha256`: of all of it and of
+    the one before it in its series."""
+
+    number: str
+    kind: InvoiceKind
+    cancels: str | None
+    why: str
+    made_at: At
+    day: date
+    due_day: date | None
+    delivered_day: date
+    seller: dict[str, str]
+    customer: dict[str, str]
+    subject: Both
+    lines: tuple[InvoiceLineOut, ...]
+    exemption: Exemption | None
+    net_cents: int
+    vat_cents: int
+    total_cents: int
+    currency: str
+    sha256: str
+
+
+class SeriesOut(msgspec.Struct, frozen=True, kw_only=True):
+    """`broken`: numbers that are not what was written, or do not follow the one before."""
+
+    broken: tuple[str, ...]
+
+
 class RequestOut(msgspec.Struct, frozen=True, kw_only=True):
     """`price_cents` with tax, null before a date is held."""
 
@@ -236,6 +298,7 @@ class ThreadOut(RequestOut, frozen=True, kw_only=True):
     warnings: tuple[SaidRefusal, ...]
     holds: tuple[int, ...]
     entries: tuple[EntryOut, ...]
+    invoices: tuple[InvoiceOut, ...]
 
 
 def request_of(data: RequestIn) -> workshops.Request:
@@ -263,6 +326,45 @@ def thread_out(uow: UnitOfWork, session: Session, words: Words, *, is_staff: boo
         warnings=said_refusals(words, workshops.warnings(session)),
         holds=workshops.resource_ids(uow, session) if is_staff else (),
         entries=tuple(_entry(row) for row in thread.entries(uow, session)),
+        invoices=tuple(_invoice(row) for row in invoices.of_claim(uow, session.id)),
+    )
+
+
+def bill_from(data: InvoiceIn, known: Bill) -> Bill:
+    """What is said, over what is known."""
+    said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
+    of_seller = {name.removeprefix("seller_"): said.pop(name) for name in list(said) if name in _OF_SELLER}
+    exemption = said.pop("exemption", None)
+    return Bill(
+        customer=replace(known.customer, **said),
+        seller=replace(known.seller, **of_seller),
+        exemption=exemption,
+    )
+
+
+_OF_SELLER = frozenset(name for name in InvoiceIn.__struct_fields__ if name.startswith("seller_"))
+
+
+def _invoice(row: Invoice) -> InvoiceOut:
+    return InvoiceOut(
+        number=row.number,
+        kind=row.kind,
+        cancels=row.cancels.number if row.cancels is not None else None,
+        why=row.why,
+        made_at=row.made_at,
+        day=row.day,
+        due_day=row.due_day,
+        delivered_day=row.delivered_day,
+        seller=row.seller,
+        customer=row.customer,
+        subject=row.subject,
+        lines=tuple(InvoiceLineOut(**asdict(line)) for line in invoices.lines_of(row)),
+        exemption=row.exemption,
+        net_cents=row.net_cents,
+        vat_cents=row.vat_cents,
+        total_cents=row.total_cents,
+        currency=row.currency,
+        sha256=row.sha256,
     )
 
 

@@ -22,7 +22,7 @@ from fablab.claims.workshops.models import Session
 from fablab.claims.workshops.words import AcceptedBy
 from fablab.people import documents
 from scheduler.offering import Offering
-from web.api.requests import answer_of, done, file_of, seen
+from web.api.requests import answer_of, done, file_of, pdf_of, seen
 from web.api.requests_schema import (
     AcceptIn,
     CountIn,
@@ -122,6 +122,18 @@ def thread_file(
     return file_of(database, actor, session_id, entry_id, thread.store_in(settings.data_dir))
 
 
+@get("/thread/invoices/{number:str}", access=Access.PUBLIC, pace=Pace.LOGIN, sync_to_thread=True, tags=TAGS)
+def thread_invoice(
+    number: FromPath[str],
+    key: ThreadKey,
+    database: NamedDependency[Database],
+    words: NamedDependency[Words],
+) -> Response[bytes]:
+    """The invoice or credit note of this number, as PDF."""
+    session_id, actor = _opened(database, key)
+    return pdf_of(database, actor, session_id, number, words)
+
+
 def _of_school(act: str, session_id: str, data: dict[str, Any]) -> Callable[[UnitOfWork], Session]:
     if act == "accept":
         said = answer_of(_read(data, AcceptIn))
@@ -161,4 +173,4 @@ def _read(data: dict[str, Any], shape: type[Shape]) -> Shape:
         raise Invalid("http.bad_request") from error
 
 
-ROUTES = (thread_one, thread_signed, thread_act, thread_file)
+ROUTES = (thread_one, thread_signed, thread_act, thread_file, thread_invoice)

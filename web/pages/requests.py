@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, LabError, NotFound, Refused, TooMany
 from fablab.claims import workshops
+from fablab.money.models import Exemption
 from fablab.people import documents
 from fablab.places import house
 from scheduler.offering.asked import DateOffer, Dates, of_session
@@ -271,6 +272,7 @@ def _page(desk: Desk, session_id: str, looked: Looked) -> Response[str]:
         hold_default=f"{usual:%Y-%m-%d}T18:00",
         payers=options(desk.words, workshops.Payer, "workshop_payer"),
         payer=payer,
+        exemptions=options(desk.words, Exemption, "exemption"),
         contact_name=name,
         people=people,
         adults=adults,

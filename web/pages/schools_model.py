@@ -112,9 +112,19 @@ class PaperView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BillView:
+    """What the form of the invoice is filled with: of the customer, and of the house (`seller_*`)."""
+
+    fields: Mapping[str, str]
+    total: str
+    payer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadView:
     """`base`: the address under which its acts stand. `held`: the date that is kept until `hold_until`, or given.
-    `can`: what may be done with it by whoever looks."""
+    `can`: what may be done with it by whoever looks. `bill`: while an invoice can be made; `standing`: the number of the
+    one that can be cancelled."""
 
     id: str
     base: str
@@ -137,6 +147,8 @@ class ThreadView:
     entries: tuple[EntryView, ...]
     can: frozenset[str]
     day_href: str = ""
+    bill: BillView | None = None
+    standing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ from typing import Final
 from babel.dates import format_date
 
 from fablab.base.database import SYSTEM, UnitOfWork
-from fablab.claims.workshops import thread
+from fablab.claims.workshops import invoicing, thread
 from fablab.claims.workshops.models import Session, SessionOffer, ThreadEntry
 from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.pricing import PriceLine
 from fablab.claims.workshops.pricing import read as price_lines
 from fablab.claims.workshops.words import EntryKind, OfferState, SessionState
+from fablab.money import invoices, quotes
+from fablab.money.models import Invoice
 from fablab.people.access import Right, allows
 from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
@@ -22,6 +24,7 @@ from web.pages.eyes import Eyes
 from web.pages.people_model import Mark
 from web.pages.schools_form import month_end
 from web.pages.schools_model import (
+    BillView,
     DateView,
     EntryView,
     MissView,
@@ -36,6 +39,18 @@ from web.words.formats import NBSP
 
 KINDS: Final = frozenset(ResourceKind)
 UNCONFIRMED: Final = "unconfirmed"
+#: What the form of an invoice asks of the customer and of the house; `seller_` stands before the latter.
+CUSTOMER: Final = (
+    "name",
+    "address",
+    "postcode",
+    "city",
+    "siret",
+    "uai",
+    "order_number",
+    "service_code",
+)
+SELLER: Final = ("name", "address", "siret", "vat_number")
 #: Reasons for a date that a school reads, the strongest; the staff reads them all.
 FEW: Final = 2
 
@@ -94,7 +109,8 @@ _LOOKS: Final[Mapping[EntryKind, tuple[str, str]]] = {
     EntryKind.DELIVERED: ("check", "good"),
     EntryKind.CERTIFIED: ("file", "good"),
     EntryKind.CHARGED: ("coin", "plain"),
-    EntryKind.INVOICED: ("coin", "plain"),
+    EntryKind.INVOICED: ("coin", "good"),
+    EntryKind.CREDITED: ("coin", "bad"),
     EntryKind.CLOSED: ("check", "good"),
 }
 
@@ -121,6 +137,10 @@ def view(uow: UnitOfWork, eyes: Eyes, session: Session, *, base: str) -> ThreadV
     names = {row.id: row for row in house.resources(uow, KINDS)}
     state = word_of(session)
     proposed = any(row.state is OfferState.PROPOSED for row in session.offers)
+    made = invoices.of_claim(uow, session.id)
+    bill = _bill(uow, words, session) if staff else None
+    standing = invoices.standing(made) if staff else None
+    money = ({"invoice"} if bill else set()) | ({"credit"} if standing else set())
     lead = "proposed" if state == SessionState.REQUESTED and proposed else state
     return ThreadView(
         id=session.id,
@@ -140,9 +160,11 @@ def view(uow: UnitOfWork, eyes: Eyes, session: Session, *, base: str) -> ThreadV
         asked=asked(words, session),
         contact=_contact(words, session),
         price=price(words, session),
-        papers=_papers(words, session, rows, base),
+        papers=_papers(words, session, rows, base) + _invoices(words, made, base),
         entries=tuple(_entry(eyes, session, row, base) for row in rows),
-        can=frozenset(_can(session, staff)),
+        can=frozenset(_can(session, staff) | money),
+        bill=bill,
+        standing=standing.number if standing is not None else "",
         day_href=f"/sessions/{session.id}/day" if staff else "",
     )
 
@@ -361,6 +383,28 @@ def _papers(words: Words, session: Session, rows: Sequence[ThreadEntry], base: s
         PaperView(href=f"{base}/{name}.pdf", label=words.word("session_papers", name), hint="PDF")
         for name in found
     )
+
+
+def _invoices(words: Words, rows: Sequence[Invoice], base: str) -> tuple[PaperView, ...]:
+    return tuple(
+        PaperView(
+            href=f"{base}/{row.number}.pdf",
+            label=f"{words.word('invoice_kind', row.kind)} {row.number}",
+            hint="PDF",
+        )
+        for row in rows
+    )
+
+
+def _bill(uow: UnitOfWork, words: Words, session: Session) -> BillView | None:
+    charged = quotes.charge_of(uow, session.id)
+    if charged is None or not invoicing.can_invoice(uow, session):
+        return None
+    bill = invoicing.bill_of(uow, session)
+    fields = {name: getattr(bill.customer, name) for name in CUSTOMER}
+    fields |= {f"seller_{name}": getattr(bill.seller, name) for name in SELLER}
+    payer = words.word("workshop_payer", session.payer)
+    return BillView(fields=fields, total=words.money(charged.total_cents), payer=payer)
 
 
 # -- lines ---------------------------------------------------------------------------------------------------

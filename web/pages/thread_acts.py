@@ -10,8 +10,12 @@ from zoneinfo import ZoneInfo
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid
 from fablab.claims import workshops
-from fablab.claims.workshops import AcceptedBy, Answer, Payer, Session, thread
+from fablab.claims.workshops import AcceptedBy, Answer, Payer, Session, invoicing, thread
+from fablab.claims.workshops.invoicing import Bill
+from fablab.money.invoices import Customer, Seller
+from fablab.money.models import Exemption
 from web.pages.people_forms import Form, maybe_number_in, number_in, one_of
+from web.pages.show_thread import CUSTOMER, SELLER
 from web.words import Words
 
 Act = Callable[[UnitOfWork, Words, Session, Form], object]
@@ -78,6 +82,23 @@ def _close(uow: UnitOfWork, words: Words, session: Session, form: Form) -> objec
     return workshops.close(uow, session.id)
 
 
+def _invoice(uow: UnitOfWork, words: Words, session: Session, form: Form) -> object:
+    if form.get("sure") != "1":
+        raise Invalid("thread.not_sure", field="sure")
+    bill = Bill(
+        customer=Customer(**{name: form.get(name, "") for name in CUSTOMER}),
+        seller=Seller(**{name: form.get(f"seller_{name}", "") for name in SELLER}),
+        exemption=one_of(Exemption, form, "exemption") if form.get("exemption") else None,
+    )
+    return invoicing.invoice(uow, session.id, bill)
+
+
+def _credit(uow: UnitOfWork, words: Words, session: Session, form: Form) -> object:
+    if form.get("sure") != "1":
+        raise Invalid("thread.not_sure", field="sure")
+    return invoicing.credit(uow, session.id, form.get("text", ""))
+
+
 #: By the last part of the address; to hold a date needs the planner and is not here. The use cases ask who may: a table
 #: is no leave.
 OF_SCHOOL: Final[Mapping[str, Act]] = {
@@ -99,6 +120,8 @@ OF_STAFF: Final[Mapping[str, Act]] = {
     "reopen": _reopen,
     "assign": _assign,
     "close": _close,
+    "invoice": _invoice,
+    "credit": _credit,
 }
 
 

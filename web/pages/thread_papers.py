@@ -19,10 +19,12 @@ from fablab.claims.workshops.models import Session, ThreadEntry
 from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.pricing import read as price_lines
 from fablab.claims.workshops.words import EntryKind, SessionState
+from fablab.money import invoices as bills
+from fablab.money.models import Invoice
 from fablab.places import house
 from fablab.programs.store import Store
 from fablab.reports import sessions
-from web import documents
+from web import documents, invoices
 from web.mail import invitation
 from web.mail.words import LetterWords
 from web.pages import show_session, show_thread
@@ -52,6 +54,8 @@ def paper(uow: UnitOfWork, said: Words, clock: Clock, session: Session, name: st
     """Raises `NotFound` thread.no_paper for one there is not, or not yet."""
     if name == "certificate":
         return _certificate(uow, said, clock, session)
+    if name[:1] in bills.LETTERS.values():
+        return bill(said, clock, bills.numbered(uow, session.id, name))
     made = _MAKERS.get(name)
     if made is None or session.start_at is None or session.price_cents is None:
         raise NotFound("thread.no_paper")
@@ -74,6 +78,13 @@ def _certificate(uow: UnitOfWork, said: Words, clock: Clock, session: Session) -
     data = show_session.certificates(uow.acting(SYSTEM), words, now)
     file_name = f"{words.word('session_papers', 'certificate').lower()}-{session.id}.pdf"
     return Paper(template="certificate", data=data, file_name=file_name, language=words.language)
+
+
+def bill(said: Words, clock: Clock, row: Invoice) -> Paper:
+    """An invoice or a credit note, read in the transaction that found it."""
+    words = LetterWords(said.language, said.formats.zone, clock=clock)
+    data = invoices.data(words, row)
+    return Paper(template="invoice", data=data, file_name=f"{row.number}.pdf", language=words.language)
 
 
 def _common(uow: UnitOfWork, words: Words, session: Session) -> dict[str, object]:

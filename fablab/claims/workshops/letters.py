@@ -42,6 +42,8 @@ class SchoolLetter(StrEnum):
     GIVEN_BACK = "session.given_back"
     MESSAGE = "session.message"
     DELIVERED = "session.delivered"
+    INVOICED = "session.invoiced"
+    CREDITED = "session.credited"
     CAUGHT_UP = "session.caught_up"  # what was not done in the session, and when it will be
 
 

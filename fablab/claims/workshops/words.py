@@ -165,6 +165,7 @@ class EntryKind(StrEnum):
     CERTIFIED = "certified"
     CHARGED = "charged"
     INVOICED = "invoiced"
+    CREDITED = "credited"
     QUESTIONNAIRE = "questionnaire"
     ANSWERED = "answered"
     CLOSED = "closed"

@@ -21,6 +21,16 @@ SENTENCES: dict[str, str] = {
     "thread.no_way": _("Please choose how you say yes."),
     "thread.no_text": _("Please write something."),
     "thread.no_paper": _("There is no such paper yet."),
+    "invoice.nothing": _("Nothing is to be paid for this: there is nothing to invoice."),
+    "invoice.already": _("There is an invoice already. Cancel it by a credit note first."),
+    "invoice.none": _("There is no invoice to cancel."),
+    "invoice.credited": _("The invoice %(number)s is cancelled already."),
+    "invoice.unknown": _("There is no such invoice."),
+    "invoice.fixed": _("The invoice %(number)s cannot be changed. Only a credit note cancels it."),
+    "invoice.clock": _("The clock of this server is wrong: the last invoice was made later than now."),
+    "invoice.partner": _("A partner of the house gives this workshop, and sends its own invoice."),
+    "invoice.exemption": _("Article 293 B is for those who ask for no VAT at all: another line has VAT."),
+    "invoice.text": _("A field of the invoice is empty, too long, or has signs that cannot be printed."),
 }
 REMEDIES: dict[str, str] = {}
 #: A letter's first sentence is its subject.
@@ -70,6 +80,13 @@ NOTICES: dict[str, str] = {
         "Thank you for your visit: %(title)s. The certificate and the numbers are on the page of your "
         "request:"
     ),
+    "session.invoiced": _(
+        "Your invoice is there: %(title)s, invoice %(number)s. You can download it on the page of your request:"
+    ),
+    "session.credited": _(
+        "Your invoice %(of)s is cancelled: %(title)s. %(why)s The credit note %(number)s is on the page of your "
+        "request:"
+    ),
     "session.caught_up": _(
         "Some pieces of your visit are still to be made: %(title)s. There are %(count)s of them, and all should be "
         "ready %(ready)s. The page of your request:"
@@ -102,7 +119,8 @@ NOTICES: dict[str, str] = {
     "thread.delivered": _("closed the day: the visit has taken place."),
     "thread.certified": _("made the certificate."),
     "thread.charged": _("wrote down what is to be paid: %(total)s."),
-    "thread.invoiced": _("sent the invoice."),
+    "thread.invoiced": _("made the invoice %(number)s: %(total)s."),
+    "thread.credited": _("cancelled the invoice %(of)s by the credit note %(number)s."),
     "thread.questionnaire": _("asked how it was."),
     "thread.answered": _("answered the questions."),
     "thread.closed": _("closed the request: all is done."),
@@ -183,6 +201,14 @@ WORDS: dict[str, dict[str, str]] = {
         "agreement": _("Agreement"),
         "certificate": _("Certificate"),
         "signed": _("Signed paper"),
+    },
+    "invoice_kind": {
+        "invoice": _("Invoice"),
+        "credit": _("Credit note"),
+    },
+    "exemption": {
+        "franchise": _("VAT not applicable, article 293 B of the CGI"),
+        "article_261": _("Exempt from VAT, article 261 of the CGI"),
     },
     "public_holiday": {
         "new_year": _("New Year"),
