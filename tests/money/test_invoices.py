@@ -90,21 +90,22 @@ def test_without_any_vat_the_mention_is_that_of_the_franchise_and_never_beside_v
     assert made(lab, charged(lab, "c3", WORK, VAT), seller=TAXED).exemption is None
 
 
-@pytest.mark.parametrize(
-    ("customer", "seller", "code"),
-    [
-        (replace(SCHOOL, name=" "), HOUSE, "invoice.text"),
-        (replace(SCHOOL, city="B\x00"), HOUSE, "invoice.text"),
-        (replace(SCHOOL, siret="73282932000075"), HOUSE, "organisation.siret"),
-        (SCHOOL, replace(HOUSE, siret=""), "invoice.text"),
-        (SCHOOL, replace(HOUSE, address=""), "invoice.text"),
-    ],
-)
-def test_what_the_law_wants_on_it_is_asked_for(
-    lab: Lab, customer: Customer, seller: Seller, code: str
-) -> None:
+def test_what_the_law_wants_on_it_is_asked_for(lab: Lab) -> None:
     charged(lab, "c1")
-    assert refusal(lambda: made(lab, "c1", customer=customer, seller=seller)) == code
+    wrong: list[tuple[Customer, Seller]] = [
+        (replace(SCHOOL, name=" "), HOUSE),
+        (replace(SCHOOL, city="B\x00"), HOUSE),
+        (replace(SCHOOL, siret="73282932000075"), HOUSE),
+        (SCHOOL, replace(HOUSE, siret="")),
+        (SCHOOL, replace(HOUSE, address="")),
+    ]
+    fields = []
+    for customer, seller in wrong:
+        with pytest.raises(Invalid) as caught:
+            made(lab, "c1", customer=customer, seller=seller)
+        fields.append(caught.value.field)
+    assert fields == ["name", "city", "siret", "seller_siret", "seller_address"]
+    assert made(lab, "c1").number == "F2026-0001"
 
 
 def test_who_asks_for_vat_needs_a_number_for_it(lab: Lab) -> None:
@@ -154,21 +155,18 @@ def test_a_row_cannot_be_changed_or_deleted(lab: Lab) -> None:
     assert [refusal(lambda w=w: lab.database.write(w)) for w in (change, delete)] == ["invoice.fixed"] * 2
 
 
-@pytest.mark.parametrize(
-    ("sql", "wrong"),
-    [
-        ("UPDATE invoices SET total_cents = 1 WHERE number = 'F2026-0002'", ("F2026-0002",)),
-        ("DELETE FROM invoices WHERE number = 'F2026-0002'", ("F2026-0003",)),
-        ("DELETE FROM invoices WHERE number = 'F2026-0003'", ("F2026-0003",)),
-    ],
-)
-def test_what_somebody_does_to_the_rows_by_hand_shows(lab: Lab, sql: str, wrong: tuple[str, ...]) -> None:
+def test_what_somebody_does_to_the_rows_by_hand_shows(lab: Lab) -> None:
     for number in range(3):
         made(lab, charged(lab, f"c{number}"))
     assert broken(lab) == ()
-    with lab.database.engine.begin() as connection:
-        connection.execute(text(sql))
-    assert broken(lab) == wrong
+    for sql, wrong in (
+        ("UPDATE invoices SET total_cents = 1 WHERE number = 'F2026-0002'", "F2026-0002"),
+        ("DELETE FROM invoices WHERE number = 'F2026-0002'", "F2026-0003"),
+        ("DELETE FROM invoices WHERE number = 'F2026-0003'", "F2026-0003"),
+    ):
+        with lab.database.engine.begin() as connection:
+            connection.execute(text(sql))
+        assert broken(lab) == (wrong,), sql
 
 
 def test_numbers_begin_again_with_the_year_of_the_house_and_the_chain_goes_on(lab: Lab) -> None:
