@@ -162,7 +162,7 @@ def test_a_request_that_is_wrong_says_in_which_field(house: Site) -> None:
 def test_a_school_goes_from_its_form_to_a_confirmed_date(house: Site) -> None:
     request_id, key = asked(house)
     house.sign_in("staff")
-    assert house.client.get("/api/requests?text=bethune").json()[0]["id"] == request_id
+    assert request_id in [row["id"] for row in house.client.get("/api/requests?text=bethune").json()]
 
     found = house.client.get(f"/api/requests/{request_id}/dates").json()
     assert found["dates"][0]["start_at"].startswith("2026-12-08")
