@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from fablab.claims.models import Claim, ClaimState
 from fablab.money import quotes
 from fablab.notices import Notice, seen, unseen
 from fablab.people import members
+from fablab.people.access import Scope
 from fablab.people.models import Audience, Member, Organisation, Project, ProjectKind
 from fablab.places import house
 from fablab.places.models import Machine, Technology
@@ -87,7 +89,7 @@ def test_a_draft_belongs_to_a_member_who_may_submit(lab: Lab) -> None:
     with pytest.raises(Forbidden, match="needs_member"):
         drafted(lab, actor=SYSTEM)
     with pytest.raises(Forbidden):
-        drafted(lab, actor=Actor(member_id=lab.maker.member_id, name="x", role="partner"))
+        drafted(lab, actor=replace(lab.maker, scopes=frozenset({Scope.READ})))
 
 
 def test_drafts_nobody_submits_go_after_a_week(lab: Lab) -> None:

@@ -52,12 +52,12 @@ def sold(lab: Lab, tariff_id: int, who: str = "maker", first_day: date | None = 
     ],
 )
 def test_a_subscription_ends_on_the_eve_of_its_day(first: date, months: int, last: date) -> None:
-    assert subscriptions._last_day(first, months) == last
+    assert subscriptions.last_day_of(first, months) == last
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 59))
 def test_a_longer_one_never_ends_sooner(first: date, months: int) -> None:
-    shorter, longer = subscriptions._last_day(first, months), subscriptions._last_day(first, months + 1)
+    shorter, longer = subscriptions.last_day_of(first, months), subscriptions.last_day_of(first, months + 1)
     assert first < shorter < longer
 
 

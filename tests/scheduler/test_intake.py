@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from fablab.base.database import Actor
 from fablab.base.errors import Forbidden, Invalid, NotFound, Refused
 from fablab.claims.jobs import use as jobs
 from fablab.claims.jobs.models import Job, JobState
 from fablab.claims.jobs.use import Wishes
 from fablab.claims.models import Claim, ClaimState
+from fablab.people.access import Scope
 from fablab.programs import gcode
 from fablab.programs.models import Program
 from tests.lab import GEAR, Lab, analysed, drafted, submitted
@@ -89,9 +90,9 @@ def test_a_reading_that_is_stopped_makes_no_job(lab: Lab) -> None:
 
 
 def test_who_may_not_submit_sends_no_file(lab: Lab) -> None:
-    partner = Actor(member_id=lab.maker.member_id, name="x", role="partner")
+    reader = replace(lab.maker, scopes=frozenset({Scope.READ}))
     with pytest.raises(Forbidden):
-        lab.intake.receive(partner, [b"G28\n"], "a.gcode")
+        lab.intake.receive(reader, [b"G28\n"], "a.gcode")
 
 
 def test_a_preview_of_what_is_refused_has_no_promise(lab: Lab) -> None:
