@@ -97,7 +97,7 @@ async def until(condition: Callable[[], object], *, within_s: float = 20.0) -> N
 
 async def first(statuses: AsyncIterator[Status], wanted: Callable[[Status], object]) -> Status:
     """The first status that is wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):  # a real server that a busy machine lets wait is no fault
         async for seen in statuses:
             if wanted(seen):
                 return seen

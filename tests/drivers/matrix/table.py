@@ -82,7 +82,7 @@ MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
     "grbl": (
         row("lost_ok", "a line is executed, its ok is lost", S, S, P, C),
         row("damaged_ok", "an ok has a NUL in it", S, S, P, C),
-        row("corrupt_line", "a line arrives damaged", MET, F, P, C),
+        row("corrupt_line", "a line arrives damaged", MET, F, P, STOPPED),
         row("reset", "power fails for a moment", STARTED, F, F, STOPPED),
         row("busy:1", "a line takes very long", S, S, P, C),
         row("silence", "nothing is heard or said any more", F, I, I, I),
