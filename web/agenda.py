@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar, Event
 from markupsafe import Markup
 
+from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.programme import PublicDate
 from fablab.claims.workshops.words import WorkshopKind
 
@@ -42,11 +43,6 @@ class Place:
         return f"{self.address}/house/agenda/{date.id}"
 
 
-def said(texts: Mapping[str, str], language: str) -> str:
-    """In that language, or in the other where there is nothing in it."""
-    return texts.get(language) or next((text for text in texts.values() if text), "")
-
-
 def ical(place: Place, dates: Iterable[PublicDate], language: str) -> bytes:
     """A calendar to subscribe to, or one entry of it. The same dates make the same bytes; one that moved keeps its UID
     and has a higher SEQUENCE (RFC 5545), one that is called off says so."""
@@ -63,8 +59,8 @@ def ical(place: Place, dates: Iterable[PublicDate], language: str) -> bytes:
         event.add("dtstamp", date.made_at)
         event.add("dtstart", date.start_at.astimezone(place.zone).replace(microsecond=0))
         event.add("dtend", date.end_at.astimezone(place.zone).replace(microsecond=0))
-        event.add("summary", said(date.title, language))
-        event.add("description", said(date.summary, language))
+        event.add("summary", in_language(date.title, language))
+        event.add("description", in_language(date.summary, language))
         event.add("location", ", ".join((*date.rooms, place.name)))
         event.add("url", place.page(date))
         event.add("sequence", date.version)
@@ -82,8 +78,8 @@ def json_ld(place: Place, date: PublicDate, language: str) -> Markup:
         "@type": "EducationEvent" if date.kind is WorkshopKind.WORKSHOP else "Event",
         "@id": place.page(date),
         "url": place.page(date),
-        "name": said(date.title, language),
-        "description": said(date.summary, language),
+        "name": in_language(date.title, language),
+        "description": in_language(date.summary, language),
         "inLanguage": language,
         "startDate": date.start_at.astimezone(place.zone).isoformat(),
         "endDate": date.end_at.astimezone(place.zone).isoformat(),

@@ -7,6 +7,7 @@ from datetime import date
 
 from babel.dates import format_date
 
+from fablab.claims.workshops.offer import in_language
 from fablab.money import invoices
 from fablab.money.invoices import InvoiceLine
 from fablab.money.models import Invoice
@@ -39,7 +40,7 @@ def data(words: Words, row: Invoice) -> dict[str, object]:
 
 
 def _title(words: Words, row: Invoice) -> str:
-    return row.subject.get(words.language) or row.subject.get("fr") or ""
+    return in_language(row.subject, words.language)
 
 
 def _line(words: Words, row: Invoice, line: InvoiceLine) -> Mapping[str, str]:

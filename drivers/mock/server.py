@@ -32,7 +32,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from drivers.mock.network_faults import FAULTS, STATUS, Armed, Fault, Unit, parse
-from drivers.mock.wire import Answer, Request, Socket, Wire, read, write
+from drivers.mock.wire import Answer, Request, Socket, Wire, read, stop, write
 
 __all__ = ["Answer", "Fault", "NetworkMock", "Request", "Socket"]
 
@@ -131,13 +131,13 @@ class NetworkMock:
         """Killed, as by a power cut; `up` brings it back on the same port."""
         server, self._server = self._server, None
         if server is not None:
-            server.close()
+            await stop(server)
         self.hang_up()
         tasks = list(self._wires.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # one that was accepted this moment finds out
+        await asyncio.sleep(0)  # what was aborted is closed
         await self.went_down()
 
     async def aclose(self) -> None:

@@ -20,7 +20,19 @@ _BROKEN_HEADS: Final[Mapping[Fault | None, bytes]] = {
     Fault.HALF_ANSWER: b"HTTP/1.1 2",
     Fault.GARBAGE: b"\xff\xfe\r\n\r\n",
 }
+_TURNS: Final = (
+    6  # of asyncio's loop from an accepted connection to the first step of who serves it, and some to spare
+)
 _NAMES = re.compile(r'(\w+)="([^"]*)"')
+
+
+async def stop(server: asyncio.Server) -> None:
+    """Listens no longer, once everybody whom it had accepted is let in: asyncio 3.11 would lose such a connection open."""
+    for sock in server.sockets:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,33 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, event
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    String,
+    UniqueConstraint,
+    and_,
+    event,
+    or_,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from fablab.base.database import Base
 from fablab.base.errors import Conflict
 from fablab.people.models import Audience
 from fablab.places.models import Technology, words
+
+
+def in_force(
+    first: InstrumentedAttribute[date],
+    last: InstrumentedAttribute[date | None],
+    day: date | BindParameter[date],
+) -> ColumnElement[bool]:
+    """Of rules with a first day and perhaps a last one, those that hold on `day`; both belong to it."""
+    return and_(first <= day, or_(last.is_(None), last >= day))
 
 
 class Tariff(Base):

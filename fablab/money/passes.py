@@ -20,6 +20,7 @@ from fablab.base.database import Base, UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.intervals import instant
 from fablab.base.units import CURRENCY
+from fablab.money.models import in_force
 from fablab.money.subscriptions import MOST_CENTS, MOST_MONTHS, NAME_LIMIT, last_day_of
 from fablab.people import log, partners, standing
 from fablab.people.access import Right, require
@@ -203,9 +204,7 @@ def tariffs(uow: UnitOfWork, audience: Audience | None = None) -> list[PassTarif
     """What can be had today, the smallest first; with an audience, only what is for it: of each partner its own, or
     where there is none those for everybody."""
     today = house.today(uow)
-    query = select(PassTariff).where(
-        PassTariff.first_day <= today, func.coalesce(PassTariff.last_day, today) >= today
-    )
+    query = select(PassTariff).where(in_force(PassTariff.first_day, PassTariff.last_day, today))
     rows = list(uow.session.scalars(query.order_by(PassTariff.half_days, PassTariff.id)))
     if audience is None:
         return rows

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from sqlalchemy import Date, bindparam, delete, or_, select
+from sqlalchemy import Date, bindparam, delete, select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.units import CURRENCY, cents, steps_of
-from fablab.money.models import Charge, MaterialPrice, QuoteRow, Tariff
+from fablab.money.models import Charge, MaterialPrice, QuoteRow, Tariff, in_force
 from fablab.people.models import Audience
 from fablab.places.models import Technology
 
@@ -79,8 +79,7 @@ def prices_for(uow: UnitOfWork, usage: Usage, day: date) -> Prices:
         .where(
             Tariff.audience == usage.audience,
             Tariff.technology == usage.technology,
-            Tariff.first_day <= day,
-            or_(Tariff.last_day.is_(None), Tariff.last_day >= day),
+            in_force(Tariff.first_day, Tariff.last_day, day),
         )
         .order_by(Tariff.first_day.desc())
     )
@@ -88,8 +87,7 @@ def prices_for(uow: UnitOfWork, usage: Usage, day: date) -> Prices:
         select(MaterialPrice)
         .where(
             MaterialPrice.material_id == usage.material_id,
-            MaterialPrice.first_day <= day,
-            or_(MaterialPrice.last_day.is_(None), MaterialPrice.last_day >= day),
+            in_force(MaterialPrice.first_day, MaterialPrice.last_day, day),
         )
         .order_by(MaterialPrice.first_day.desc())
     )
@@ -149,8 +147,7 @@ _HOURS = (
     .where(
         Tariff.audience.in_(bindparam("audiences", expanding=True, type_=Tariff.audience.type)),
         Tariff.technology.in_(bindparam("technologies", expanding=True, type_=Tariff.technology.type)),
-        Tariff.first_day <= _DAY,
-        or_(Tariff.last_day.is_(None), Tariff.last_day >= _DAY),
+        in_force(Tariff.first_day, Tariff.last_day, _DAY),
     )
     .order_by(Tariff.first_day)
 )

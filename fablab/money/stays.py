@@ -10,12 +10,13 @@ from math import ceil
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, ForeignKey, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.base.database import Base, UnitOfWork
 from fablab.base.errors import Invalid, NotFound
 from fablab.base.units import cents
+from fablab.money.models import in_force
 from fablab.money.passes import halves
 from fablab.money.quotes import Line
 from fablab.money.subscriptions import MOST_CENTS
@@ -144,7 +145,7 @@ def _end(uow: UnitOfWork, row: StayPrice, today: date) -> None:
 
 def prices(uow: UnitOfWork, day: date) -> list[StayPrice]:
     """All that hold on that day."""
-    query = select(StayPrice).where(StayPrice.first_day <= day, func.coalesce(StayPrice.last_day, day) >= day)
+    query = select(StayPrice).where(in_force(StayPrice.first_day, StayPrice.last_day, day))
     return list(uow.session.scalars(query.order_by(StayPrice.first_day, StayPrice.id)))
 
 

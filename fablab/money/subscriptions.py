@@ -15,6 +15,7 @@ from fablab.base.database import Base, UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.states import step
 from fablab.base.units import CURRENCY
+from fablab.money.models import in_force
 from fablab.people import log, organisations, standing
 from fablab.people.access import Right, require
 from fablab.people.models import Audience, Member, Organisation, OrganisationMember
@@ -165,8 +166,7 @@ def tariffs(uow: UnitOfWork) -> list[SubscriptionTariff]:
     """All that can be had today, by cover and price."""
     today = house.today(uow)
     query = select(SubscriptionTariff).where(
-        SubscriptionTariff.first_day <= today,
-        or_(SubscriptionTariff.last_day.is_(None), SubscriptionTariff.last_day >= today),
+        in_force(SubscriptionTariff.first_day, SubscriptionTariff.last_day, today)
     )
     rows = uow.session.scalars(query)
     return sorted(rows, key=lambda row: (list(Cover).index(row.cover), row.price_cents, row.id))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from fablab.base.database import UnitOfWork
 from fablab.base.intervals import Intervals
 from fablab.claims.models import Allocation
-from fablab.money.models import MaterialPrice, Tariff
+from fablab.money.models import MaterialPrice, Tariff, in_force
 from fablab.people.models import Audience
 from fablab.places import house
 from fablab.places.models import Material, Resource, Technology
@@ -70,9 +70,7 @@ def prices(uow: UnitOfWork) -> PriceList:
     today = house.today(uow)
     hours: dict[Technology, dict[Audience, int]] = {}
     step_s = 0
-    tariffs = select(Tariff).where(
-        Tariff.first_day <= today, or_(Tariff.last_day.is_(None), Tariff.last_day >= today)
-    )
+    tariffs = select(Tariff).where(in_force(Tariff.first_day, Tariff.last_day, today))
     for row in uow.session.scalars(tariffs.order_by(Tariff.first_day)):
         hours.setdefault(row.technology, {})[row.audience] = row.hour_cents
         step_s = row.step_s
@@ -81,8 +79,7 @@ def prices(uow: UnitOfWork) -> PriceList:
         .join(MaterialPrice, MaterialPrice.material_id == Material.id)
         .where(
             Material.active,
-            MaterialPrice.first_day <= today,
-            or_(MaterialPrice.last_day.is_(None), MaterialPrice.last_day >= today),
+            in_force(MaterialPrice.first_day, MaterialPrice.last_day, today),
         )
         .order_by(MaterialPrice.first_day)
     )

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from drivers.mock.wire import stop
+
 SILENT_SHARE = 0.1  # of the lost answers: nothing comes, instead of the end of the connection
 _ERRORS = (ConnectionError, asyncio.IncompleteReadError, OSError)
 
@@ -141,9 +143,7 @@ class LossyLines:
 
 async def _end(server: asyncio.Server, tasks: set[asyncio.Task[Any]]) -> None:
     """What was accepted just now is let in, ended with the others, and its connections are really closed."""
-    server.close()
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await stop(server)
     for task in tuple(tasks):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

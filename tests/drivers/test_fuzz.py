@@ -25,7 +25,7 @@ from drivers.mock.moonraker import MockMoonraker
 from drivers.mock.octoprint import MockOctoPrint
 from drivers.mock.prusalink import MockPrusaLink
 from drivers.mock.server import NetworkMock
-from drivers.mock.wire import Wire, read
+from drivers.mock.wire import Wire, read, stop
 from drivers.moonraker import Moonraker
 from drivers.octoprint import OctoPrint
 from drivers.prusalink import PrusaLink
@@ -145,7 +145,7 @@ async def liar(samples: list[bytes], seed: int = 5) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        server.close()
+        await stop(server)
 
 
 DRIVERS: dict[str, tuple[Callable[[str], Device], list[bytes]]] = {

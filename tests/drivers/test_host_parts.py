@@ -26,6 +26,7 @@ from drivers.host.keeper import Keeper
 from drivers.host.mocks import MockMachine
 from drivers.host.paths import HostPaths, LockHeld, port_lock, runtime_dir, take_lock
 from drivers.host.wire import Call, Hello, Op, Push, Reply
+from drivers.mock.wire import stop
 from fablab.base.clock import FakeClock
 from fablab.device import (
     Capability,
@@ -397,8 +398,7 @@ async def impostor(tmp_path: Path) -> AsyncIterator[Impostor]:
     impostor = Impostor(tmp_path)
     listener = await asyncio.start_unix_server(impostor.serve, path=str(impostor.paths.socket))
     yield impostor
-    listener.close()
-    await listener.wait_closed()
+    await stop(listener)
 
 
 OPENED = b'{"id": ID, "identity": {"firmware": "f"}}\n'

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from drivers.mock.octoprint import Fault, MockOctoPrint
+from drivers.mock.wire import stop
 from drivers.octoprint import appkey
 from drivers.octoprint.appkey import NoAppKeys, NoKey, State
 from fablab.device import DeviceError, DeviceRefused, LinkLost, Misfit
@@ -90,10 +91,12 @@ async def test_every_answer_of_another_kind_is_an_error_of_ours(status: int, kin
         writer.close()
 
     listener = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with listener:
+    try:
         port = listener.sockets[0].getsockname()[1]
         with pytest.raises(kind):
             await appkey.request_key(f"http://127.0.0.1:{port}", answer_s=2)
+    finally:
+        await stop(listener)
 
 
 async def test_an_octoprint_without_the_plugin_is_said_so(server: MockOctoPrint) -> None:

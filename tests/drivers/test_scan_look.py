@@ -16,6 +16,7 @@ import pytest
 from drivers.config import DeviceConfig, parse
 from drivers.mock.marlin import MockMarlin
 from drivers.mock.octoprint import MockOctoPrint
+from drivers.mock.wire import stop
 from drivers.scan import Finding, Trouble, look
 from drivers.scan.looking import Computer, _why_serial
 from drivers.scan.servers import _broken, explain
@@ -211,8 +212,10 @@ async def server(
             writer.close()
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listener:
+    try:
         yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        await stop(listener)
 
 
 def behind(url: str, folder: Path, driver: str = "octoprint", key: str = "0123456789abcdef") -> DeviceConfig:

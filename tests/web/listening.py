@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from drivers.mock.wire import stop
+
 
 @dataclass
 class Heard:
@@ -64,5 +66,4 @@ async def listening(tls: ssl.SSLContext | None = None) -> AsyncIterator[Listener
     try:
         yield found
     finally:
-        server.close()
-        await server.wait_closed()
+        await stop(server)

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from drivers.mock.wire import stop
+
 
 @dataclass
 class Mailbox:
@@ -76,5 +78,4 @@ async def mail_server(**options: Any) -> AsyncIterator[Mailbox]:
     try:
         yield box
     finally:
-        server.close()
-        await server.wait_closed()
+        await stop(server)

@@ -23,7 +23,7 @@ from fablab.people.models import Audience
 from scheduler.public import move_date, plan_date
 from web import agenda as shapes
 from web.agenda import Place
-from web.api.answer import instant
+from web.api.answer import instant, instant_of
 from web.api.schema import At
 from web.errors import words_of
 from web.security import Access, Pace, Right, visitor
@@ -290,9 +290,7 @@ def plan(
     signed_in: NamedDependency[SignedIn],
 ) -> HallOut:
     """Open for registration from now on. Planned jobs in its way are moved; 409 where somebody holds a place for good."""
-    start_at = instant(data.start_at, "start_at")
-    if start_at is None:
-        raise Invalid("time.wrong", field="start_at", text="")
+    start_at = instant_of(data.start_at, "start_at")
     said = DatePlan(
         workshop_id=data.workshop,
         start_at=start_at,
@@ -349,9 +347,7 @@ def move(
     signed_in: NamedDependency[SignedIn],
 ) -> HallOut:
     """The whole gang, to another time or to other rooms and machines; everybody is told."""
-    start_at = instant(data.start_at, "start_at")
-    if start_at is None:
-        raise Invalid("time.wrong", field="start_at", text="")
+    start_at = instant_of(data.start_at, "start_at")
     move_date(database, signed_in.actor, date, start_at, data.holds, data.why)
     return _hall(request, database, signed_in, date)
 

@@ -55,5 +55,13 @@ def instant(text: str | None, field: str) -> datetime | None:
     return at
 
 
+def instant_of(text: str, field: str) -> datetime:
+    """As `instant`, where there has to be one."""
+    at = instant(text, field)
+    if at is None:
+        raise Invalid("time.wrong", field=field, text="")
+    return at
+
+
 def rights_of(actor: Actor) -> Sequence[str]:
     return [right.value for right in Right if allows(actor, right)]

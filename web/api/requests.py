@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from fablab.base.database import Actor, Database, UnitOfWork
-from fablab.base.errors import Conflict, Invalid, NotFound
+from fablab.base.errors import Conflict, NotFound
 from fablab.claims import workshops
 from fablab.claims.workshops import Answer, invoicing, letters, thread
 from fablab.claims.workshops.models import Session
@@ -21,7 +21,7 @@ from fablab.money import invoices
 from fablab.people.access import SignedIn, allows
 from fablab.programs.store import Store
 from scheduler.offering import DateOffer, Offering
-from web.api.answer import instant
+from web.api.answer import instant, instant_of
 from web.api.requests_schema import (
     AcceptIn,
     AskedOut,
@@ -173,7 +173,7 @@ def propose(
     if not data.starts:
         offering.propose(actor, request_id)
         return seen(database, actor, request_id, words)
-    starts = [_instant(text, "starts") for text in data.starts[:10]]
+    starts = [instant_of(text, "starts") for text in data.starts[:10]]
     proposals = [_at(offering, actor, request_id, start).proposal for start in starts]
     missed = [row.stored() for row in offering.best(actor, request_id, 1).missed]
     database.write(lambda uow: workshops.propose(uow, request_id, proposals, missed), actor)
@@ -207,7 +207,7 @@ def move(
     words: NamedDependency[Words],
 ) -> ThreadOut:
     """The whole gang, to another start; where that cannot be had all of it stays where it was."""
-    offering, start = Offering(database=database), _instant(data.start_at, "start_at")
+    offering, start = Offering(database=database), instant_of(data.start_at, "start_at")
     proposal = _at(offering, signed_in.actor, request_id, start).proposal
     offering.move(signed_in.actor, request_id, proposal, data.why)
     return seen(database, signed_in.actor, request_id, words)
@@ -481,13 +481,6 @@ def _at(offering: Offering, actor: Actor, session_id: str, start: datetime) -> D
 
 def answer_of(data: AcceptIn) -> Answer:
     return Answer(by=data.by, order_number=data.order_number[:200], payer=data.payer)
-
-
-def _instant(text: str, field: str) -> datetime:
-    at = instant(text, field)
-    if at is None:
-        raise Invalid("time.wrong", field=field, text="")
-    return at
 
 
 def file_of(

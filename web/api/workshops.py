@@ -9,14 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from fablab.base.database import Actor, Database
-from fablab.base.errors import Invalid
 from fablab.claims.trainings import use as trainings
 from fablab.claims.workshops import catalogue, granting
 from fablab.claims.workshops.words import WorkshopKind
 from fablab.people.access import SignedIn
 from fablab.people.models import Audience
 from scheduler.training import plan_training
-from web.api.answer import instant
+from web.api.answer import instant_of
 from web.api.trainings import TrainingOut, training_out
 from web.api.workshops_schema import (
     ChangeIn,
@@ -129,9 +128,7 @@ def train(
     signed_in: NamedDependency[SignedIn],
 ) -> TrainingOut:
     """A training of it, as its entry says, by a trainer or the staff."""
-    start = instant(data.start_at, "start_at")
-    if start is None:
-        raise Invalid("time.wrong", field="start_at", text="")
+    start = instant_of(data.start_at, "start_at")
     with database.read(signed_in.actor) as uow:
         plan = granting.training_of(
             uow,

@@ -13,6 +13,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Invalid
 from fablab.claims import parts
 from fablab.claims.workshops import catalogue
+from fablab.claims.workshops.offer import in_language
 from fablab.money import passes, stays
 from fablab.money.passes import PassTariff, PassWish
 from fablab.money.stays import StayPrice, StayUnit, StayWish
@@ -347,7 +348,7 @@ def _view(uow: UnitOfWork, eyes: Eyes, partner_id: int, first: date, last: date)
         is_admin=allows(eyes.actor, Right.MANAGE),
         things=tuple(_thing(eyes, each, names, runs=runs) for each in things),
         offers=tuple(
-            (each.title.get(language) or each.title.get("fr", ""), each.slug, each.active)
+            (in_language(each.title, language), each.slug, each.active)
             for each in catalogue.of_partner(uow, partner_id)
         ),
         prices=tuple(

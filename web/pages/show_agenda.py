@@ -10,10 +10,11 @@ from babel.dates import format_date
 from fablab.base.database import UnitOfWork
 from fablab.claims.workshops import came, catalogue, line, programme, public, registrations
 from fablab.claims.workshops.models import Registration
+from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.programme import Choice, Hall, PublicDate
 from fablab.claims.workshops.words import RegistrationState, WorkshopKind
 from fablab.people.models import Audience
-from web.agenda import Place, json_ld, said
+from web.agenda import Place, json_ld
 from web.pages.agenda_model import (
     AgendaView,
     DatesView,
@@ -70,7 +71,7 @@ def months(words: Words, dates: Sequence[PublicDate]) -> tuple[MonthView, ...]:
 
 def next_few(uow: UnitOfWork, words: Words, most: int) -> tuple[DateView, ...]:
     """The first ones to come."""
-    return tuple(view(words, each) for each in programme.coming(uow)[:most])
+    return tuple(view(words, each) for each in programme.coming(uow, Choice(most=most)))
 
 
 def _days(words: Words, dates: Sequence[PublicDate]) -> dict[str, date]:
@@ -94,9 +95,9 @@ def view(words: Words, each: PublicDate) -> DateView:
     day = format_date(start.date(), "EEEE d MMMM y", locale=locale)
     return DateView(
         id=each.id,
-        title=said(each.title, words.language),
-        summary=said(each.summary, words.language),
-        take_home=said(each.take_home, words.language),
+        title=in_language(each.title, words.language),
+        summary=in_language(each.summary, words.language),
+        take_home=in_language(each.take_home, words.language),
         kind=kind_word(words, each.kind),
         day=str(start.day),
         month=format_date(start.date(), "LLL", locale=locale),
@@ -211,7 +212,7 @@ def dates(uow: UnitOfWork, words: Words) -> DatesView:
         workshops=tuple(
             Option(
                 value=str(row.id),
-                label=f"{said(row.title, words.language)} ({words.duration(row.duration_min * 60)})",
+                label=f"{in_language(row.title, words.language)} ({words.duration(row.duration_min * 60)})",
             )
             for row in offered
         ),

@@ -9,6 +9,7 @@ from datetime import datetime
 from fablab.base.database import UnitOfWork
 from fablab.claims.workshops import catalogue
 from fablab.claims.workshops.models import Workshop
+from fablab.claims.workshops.offer import Text, in_language
 from fablab.claims.workshops.words import WorkshopKind
 from fablab.money import subscriptions
 from fablab.money.subscriptions import Cover
@@ -143,10 +144,10 @@ def card(words: Words, row: Workshop) -> CardView:
     level = words.word("workshop_level", row.level)
     return CardView(
         slug=row.slug,
-        title=said(words, row.title),
-        summary=said(words, row.summary),
+        title=in_language(row.title, words.language),
+        summary=in_language(row.summary, words.language),
         facts=(words.duration(row.duration_min * 60), people, level),
-        take_home=said(words, row.take_home),
+        take_home=in_language(row.take_home, words.language),
         steps=_each(words, row.steps),
         materials=_each(words, row.materials),
         prices=tuple(
@@ -157,15 +158,8 @@ def card(words: Words, row: Workshop) -> CardView:
     )
 
 
-def said(words: Words, text: object) -> str:
-    """Of a text in two languages the reader's; the other where there is none."""
-    if not isinstance(text, dict):
-        return ""
-    return str(text.get(words.language) or text.get("fr") or text.get("en") or "")
-
-
-def _each(words: Words, rows: Iterable[object]) -> tuple[str, ...]:
-    return tuple(found for row in rows if (found := said(words, row)))
+def _each(words: Words, rows: Iterable[Text]) -> tuple[str, ...]:
+    return tuple(found for row in rows if (found := in_language(row, words.language)))
 
 
 def _price(words: Words, cents: int, unit: str) -> str:

@@ -10,8 +10,8 @@ from sqlalchemy import delete, or_, select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.states import step
-from fablab.claims.workshops import line
-from fablab.claims.workshops.models import Registration, Session, SessionKey, ThreadEntry
+from fablab.claims.workshops import line, thread
+from fablab.claims.workshops.models import Registration, Session, SessionKey
 from fablab.claims.workshops.words import (
     REGISTRATION_STEPS,
     EntryKind,
@@ -51,17 +51,8 @@ def tick(uow: UnitOfWork, session_id: str, came: Mapping[str, int], more: int = 
     for row in rows:
         _mark(uow, row, came.get(row.id, 0))
     session.people = sum(row.came or 0 for row in rows) + more
-    uow.session.add(
-        ThreadEntry(
-            session_id=session.id,
-            at=uow.now,
-            by_member_id=uow.actor.member_id,
-            by_name=uow.actor.name[:120],
-            code=EntryKind.ATTENDED,
-            facts={"people": session.people, "more": more},
-            for_staff=True,
-        )
-    )
+    facts = {"people": session.people, "more": more}
+    thread.write(uow, session, EntryKind.ATTENDED, facts=facts, for_staff=True)
     line.changed(uow, session)
     return session.people
 

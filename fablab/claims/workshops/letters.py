@@ -92,7 +92,6 @@ def tell_school(uow: UnitOfWork, session: Session, code: SchoolLetter, **facts: 
         return
     purpose = KeyUse.CONFIRM if code is SchoolLetter.CONFIRM else KeyUse.THREAD
     told = {name: value[:MOST_TEXT] if isinstance(value, str) else value for name, value in facts.items()}
-    title = session.workshop.title
     notices.write(
         uow,
         session.contact_email,
@@ -101,7 +100,7 @@ def tell_school(uow: UnitOfWork, session: Session, code: SchoolLetter, **facts: 
         claim_id=session.id if code in WITH_DATE else None,
         secret_path=link(uow, session, purpose),
         name=session.contact_name,
-        title=title.get(session.language) or title.get("fr") or "",
+        title=in_language(session.workshop.title, session.language),
         school=str(session.school.get("name") or ""),
         people=session.people,
         **told,

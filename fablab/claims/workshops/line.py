@@ -17,6 +17,7 @@ from fablab.base.errors import Fact, NotFound
 from fablab.base.ids import new_id
 from fablab.base.states import step
 from fablab.claims.workshops.models import Registration, Session, SessionKey
+from fablab.claims.workshops.offer import in_language
 from fablab.claims.workshops.turns import hold_until, served
 from fablab.claims.workshops.words import (
     REGISTRATION_STEPS,
@@ -115,8 +116,7 @@ def say(uow: UnitOfWork, session: Session, row: Registration, code: str, **facts
 
 
 def title(session: Session, language: str) -> str:
-    said = session.workshop.title
-    return said.get(language) or said.get("fr") or next(iter(said.values()), "")
+    return in_language(session.workshop.title, language)
 
 
 def new_key(uow: UnitOfWork, row: Registration) -> str:

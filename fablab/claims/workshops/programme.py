@@ -84,6 +84,7 @@ class Choice:
     since: datetime | None = None
     until: datetime | None = None
     only_free: bool = False
+    most: int = MOST_SHOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class _Counted:
 
 
 def coming(uow: UnitOfWork, choice: Choice = Choice()) -> list[PublicDate]:
-    """Those to come, by their beginning; at most `MOST_SHOWN`. In a fixed number of queries."""
+    """Those to come, by their beginning; at most `choice.most`. In a fixed number of queries."""
     since = max(choice.since, uow.now) if choice.since is not None else uow.now
     query = (
         select(Session)
@@ -101,7 +102,7 @@ def coming(uow: UnitOfWork, choice: Choice = Choice()) -> list[PublicDate]:
         .where(Session.public, Session.state == SessionState.CONFIRMED, Session.end_at > since)
         .options(selectinload(Session.claim).selectinload(Claim.allocations), selectinload(Session.workshop))
         .order_by(Session.start_at, Session.id)
-        .limit(MOST_SHOWN)
+        .limit(choice.most)
     )
     if choice.until is not None:
         query = query.where(Session.start_at < choice.until)

@@ -15,8 +15,8 @@ from fablab.base.ids import new_id
 from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState, Need
-from fablab.claims.workshops import line
-from fablab.claims.workshops.models import Registration, Session, ThreadEntry, Workshop
+from fablab.claims.workshops import line, thread
+from fablab.claims.workshops.models import Registration, Session, Workshop
 from fablab.claims.workshops.offer import MOST_PEOPLE, Want, wants
 from fablab.claims.workshops.words import (
     REGISTRATION_STEPS,
@@ -361,17 +361,7 @@ def _reason(why: str) -> str:
 
 
 def _enter(uow: UnitOfWork, session: Session, kind: EntryKind, **facts: object) -> None:
-    uow.session.add(
-        ThreadEntry(
-            session_id=session.id,
-            at=uow.now,
-            by_member_id=uow.actor.member_id,
-            by_name=uow.actor.name[:120],
-            code=kind,
-            facts=facts,
-            for_staff=True,
-        )
-    )
+    thread.write(uow, session, kind, facts=facts, for_staff=True)
     log.record(uow, f"agenda.{kind.value}", about=f"session {session.id}")
 
 

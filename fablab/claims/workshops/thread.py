@@ -108,7 +108,23 @@ def enter(
     for_staff: bool = False,
     file: Sent | None = None,
 ) -> ThreadEntry:
-    """A line of the thread, in the transaction of what it tells."""
+    """A line of the thread, in the transaction of what it tells; whoever follows the session hears of it."""
+    row = write(uow, session, code, text, facts=facts, for_staff=for_staff, file=file)
+    uow.raise_event("session", session.id, code.value)
+    return row
+
+
+def write(
+    uow: UnitOfWork,
+    session: Session,
+    code: EntryKind,
+    text: str = "",
+    *,
+    facts: Mapping[str, object] | None = None,
+    for_staff: bool = False,
+    file: Sent | None = None,
+) -> ThreadEntry:
+    """The line alone, for a step that says itself what has changed."""
     row = ThreadEntry(
         session_id=session.id,
         at=uow.now,
@@ -124,7 +140,6 @@ def enter(
     )
     uow.session.add(row)
     uow.session.flush()
-    uow.raise_event("session", session.id, code.value)
     return row
 
 
