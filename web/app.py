@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from socket import socket
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ import structlog
 import uvicorn
 from litestar import Litestar, Request, Router
 from litestar.concurrency import set_asyncio_executor
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -95,10 +96,12 @@ def create_app(
     links: Mapping[str, MachineLink] | None = None,
     limiter: Limiter | None = None,
     live: Callable[[Database], Live] = Live,
+    routes: Litestar | None = None,
 ) -> Litestar:
     """`links`: by device name; None makes them from devices.toml. The database must be migrated already.
 
     With `settings.dispatch` off nothing is watched, started or planned anew: for tests, and for a second process.
+    `routes`: of a server that has ended, to serve this one; six hundred of them take most of a second to make.
     """
     configure(as_json=settings.log_json)
     clock = clock or SystemClock()
@@ -108,19 +111,8 @@ def create_app(
     )
     lab, zone = _read_house(parts.database)
     catalogue = Catalogue(zone, clock)
-    app = Litestar(
-        # As one router: a handler that the app itself is given beside another of the same path is wrapped twice.
-        route_handlers=[api.router(), static_file, problem, Router("/", route_handlers=pages.route_handlers)],
-        guards=[guard],
-        dependencies=_dependencies(parts),
-        exception_handlers=handlers(),
-        lifespan=[_life(parts)],
-        openapi_config=_openapi(),
-        request_max_body_size=USUAL_BODY_BYTES,
-        logging_config=None,
-        debug=False,
-    )
-    app.state.update(
+    app = routes or _routes()
+    app.state = State(
         {
             "parts": parts,
             "limiter": parts.limiter,
@@ -130,10 +122,25 @@ def create_app(
             "error_page": pages.render_error,
         }
     )
-    app.asgi_handler = Gate(
-        app.asgi_handler, settings=settings, database=parts.database, cookies=parts.cookies
-    )
+    bare = app.asgi_handler.behind if isinstance(app.asgi_handler, Gate) else app.asgi_handler
+    app.asgi_handler = Gate(bare, settings=settings, database=parts.database, cookies=parts.cookies)
     return app
+
+
+def _routes() -> Litestar:
+    """All there is to ask for; what answers is in `app.state` (`Parts`)."""
+    return Litestar(
+        # As one router: a handler that the app itself is given beside another of the same path is wrapped twice.
+        route_handlers=[api.router(), static_file, problem, Router("/", route_handlers=pages.route_handlers)],
+        guards=[guard],
+        dependencies=_dependencies(),
+        exception_handlers=handlers(),
+        lifespan=[_life],
+        openapi_config=_openapi(),
+        request_max_body_size=USUAL_BODY_BYTES,
+        logging_config=None,
+        debug=False,
+    )
 
 
 def _parts(
@@ -207,42 +214,40 @@ def _read_house(database: Database) -> tuple[Lab, ZoneInfo]:
         return Lab(name=row.name, synthetic=row.synthetic), ZoneInfo(row.zone)
 
 
-def _life(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def life(_app: Litestar) -> AsyncIterator[None]:
-        turn = await _take_turn(parts.settings) if parts.settings.dispatch else None
-        parts.live.begin()
-        anyio.to_thread.current_default_thread_limiter().total_tokens = PAGE_THREADS
-        # The first file would wait for the reader to be compiled, or loaded. That can take a minute and cannot be
-        # stopped: in a thread of its own that takes none of the pages' and that the end of the server leaves behind.
-        threading.Thread(target=gcode.warm, name="warm the program reader", daemon=True).start()
-        if parts.settings.dispatch:
-            await parts.dispatcher.begin()
-            parts.ticks.begin()
-            parts.post.begin()
-            parts.courier.begin()
+@asynccontextmanager
+async def _life(app: Litestar) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    turn = await _take_turn(parts.settings) if parts.settings.dispatch else None
+    parts.live.begin()
+    anyio.to_thread.current_default_thread_limiter().total_tokens = PAGE_THREADS
+    # The first file would wait for the reader to be compiled, or loaded. That can take a minute and cannot be
+    # stopped: in a thread of its own that takes none of the pages' and that the end of the server leaves behind.
+    threading.Thread(target=gcode.warm, name="warm the program reader", daemon=True).start()
+    if parts.settings.dispatch:
+        await parts.dispatcher.begin()
+        parts.ticks.begin()
+        parts.post.begin()
+        parts.courier.begin()
+    if parts.improver is not None:
+        parts.improver.begin()
+    try:
+        yield
+    finally:
+        parts.live.close()
+        await asyncio.to_thread(parts.window.close)
+        await parts.cameras.close()
+        await parts.providers.close()
+        await parts.fleet.close()
+        await parts.post.close()
+        await parts.courier.close()
         if parts.improver is not None:
-            parts.improver.begin()
-        try:
-            yield
-        finally:
-            parts.live.close()
-            await asyncio.to_thread(parts.window.close)
-            await parts.cameras.close()
-            await parts.providers.close()
-            await parts.fleet.close()
-            await parts.post.close()
-            await parts.courier.close()
-            if parts.improver is not None:
-                await asyncio.to_thread(parts.improver.close)
-            if parts.settings.dispatch:
-                await asyncio.to_thread(parts.ticks.close)
-                await parts.dispatcher.close()
-            parts.database.dispose()
-            if turn is not None:
-                os.close(turn)
-
-    return life
+            await asyncio.to_thread(parts.improver.close)
+        if parts.settings.dispatch:
+            await asyncio.to_thread(parts.ticks.close)
+            await parts.dispatcher.close()
+        parts.database.dispose()
+        if turn is not None:
+            os.close(turn)
 
 
 async def _take_turn(settings: Settings) -> int:
@@ -261,44 +266,43 @@ async def _take_turn(settings: Settings) -> int:
         await asyncio.sleep(0.2)
 
 
-def _dependencies(parts: Parts) -> dict[str, Provide]:
+def _dependencies() -> dict[str, Provide]:
     """What a handler may ask for by name: `database: NamedDependency[Database]`, and so on."""
 
-    def constant(value: object) -> Provide:
-        def provide() -> object:
-            return value
+    def part(name: str) -> Provide:
+        def provide(request: Request[Any, Any, Any]) -> object:
+            return getattr(request.app.state.parts, name)
 
         return Provide(provide, sync_to_thread=False)
 
-    def desk(request: Request[Any, Any, Any]) -> Desk:
-        return Desk(database=parts.database, window=parts.window, signed_in=_signed_in(request))
-
-    fixed = {
-        name: constant(getattr(parts, name))
-        for name in (
-            "settings",
-            "clock",
-            "database",
-            "store",
-            "intake",
-            "uploads",
-            "window",
-            "dispatcher",
-            "improver",
-            "live",
-            "cameras",
-            "feeds",
-        )
-    }
+    same = (
+        "settings",
+        "clock",
+        "database",
+        "store",
+        "intake",
+        "uploads",
+        "window",
+        "dispatcher",
+        "improver",
+        "live",
+        "cameras",
+        "feeds",
+    )
     return {
-        **fixed,
-        "documents_store": constant(parts.documents),
-        "jar": constant(parts.cookies),  # Litestar keeps the name "cookies" for itself
+        **{name: part(name) for name in same},
+        "documents_store": part("documents"),
+        "jar": part("cookies"),  # Litestar keeps the name "cookies" for itself
         "signed_in": Provide(_signed_in, sync_to_thread=False),
-        "desk": Provide(desk, sync_to_thread=False),
+        "desk": Provide(_desk, sync_to_thread=False),
         "words": Provide(_words, sync_to_thread=False),
         "templates": Provide(_templates, sync_to_thread=False),
     }
+
+
+def _desk(request: Request[Any, Any, Any]) -> Desk:
+    parts: Parts = request.app.state.parts
+    return Desk(database=parts.database, window=parts.window, signed_in=_signed_in(request))
 
 
 def _signed_in(request: Request[Any, Any, Any]) -> SignedIn:

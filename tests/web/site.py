@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.testing import TestClient
 
 from fablab.people.access import Scope, make_token
@@ -60,6 +61,30 @@ def make_app(
     links: Mapping[str, MachineLink] | None = None,
     **settings: Any,
 ) -> Litestar:
-    return create_app(
-        settings_for(lab, folder, **settings), clock=lab.clock, limiter=limiter, links=links or {}
+    """The whole application, on the routes of one that has ended where there is such a one."""
+    spare = _ended.pop() if _ended else None
+    app = create_app(
+        settings_for(lab, folder, **settings),
+        clock=lab.clock,
+        limiter=limiter,
+        links=links or {},
+        routes=spare,
     )
+    if spare is None:
+        app.on_shutdown.append(_has_ended)
+    return app
+
+
+_ended: list[Litestar] = []
+
+
+def _has_ended(app: Litestar) -> None:
+    if app not in _ended:
+        _ended.append(app)
+
+
+def register(app: Litestar, *handlers: HTTPRouteHandler) -> None:
+    """Routes of one test's own; no other test gets this application afterwards."""
+    app.on_shutdown.remove(_has_ended)
+    for handler in handlers:
+        app.register(handler)

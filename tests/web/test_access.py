@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 
 from fablab.people.access import LOGIN_LIFE, Scope
 from tests.lab import PASSWORD, Lab
-from tests.web.site import HOST, Site, make_app
+from tests.web.site import HOST, Site, make_app, register
 from web.security import Access, Right
 
 
@@ -51,7 +51,7 @@ def test_a_route_that_says_nothing_lets_nobody_in(site: Site) -> None:
     def forgotten() -> str:
         return "secret"
 
-    site.app.register(forgotten)
+    register(site.app, forgotten)
     site.sign_in("admin")
     answer = site.client.get("/forgotten")
     assert (answer.status_code, answer.json()["code"]) == (403, "access.unstated")

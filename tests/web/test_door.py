@@ -12,7 +12,7 @@ from litestar import Request, get, post
 from litestar.testing import TestClient
 
 from tests.lab import PASSWORD, Lab
-from tests.web.site import HOST, Site, make_app
+from tests.web.site import HOST, Site, make_app, register
 from web.app import Server, create_app
 from web.security import Access, Pace, visitor
 from web.security.identity import caller_of
@@ -40,8 +40,7 @@ def form(site: Site) -> Site:
         found = visitor(request)
         return found.name if found else "nobody"
 
-    site.app.register(show)
-    site.app.register(take)
+    register(site.app, show, take)
     return site
 
 
@@ -224,7 +223,7 @@ def test_a_crash_says_only_under_which_number_the_log_has_it(
     def crash() -> str:
         raise RuntimeError("the inside of the house")
 
-    site.app.register(crash)
+    register(site.app, crash)
     with caplog.at_level(logging.ERROR):
         answer = site.client.get("/crash")
     body = answer.json()

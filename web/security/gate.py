@@ -57,7 +57,7 @@ STOP_THREADS = 4
 
 class Gate:
     def __init__(self, app: ASGIApp, *, settings: Settings, database: Database, cookies: Cookies) -> None:
-        self._app = app
+        self.behind = app
         self._hosts = settings.hosts
         self._secure = settings.secure_cookies
         self._database = database
@@ -91,7 +91,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._app(scope, receive, with_headers)
+            await self.behind(scope, receive, with_headers)
         finally:
             _note(scope, caller, status, time.monotonic() - started)
 
