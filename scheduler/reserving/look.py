@@ -82,7 +82,7 @@ def look(uow: UnitOfWork, kind: Kind, *, prefer: Collection[int] = (), without: 
     for wanted, found in zip(kind.wanted, eligible, strict=True):
         _require_enough(wanted, [row for row in found if row.id in usable])
     held: dict[int, list[Held]] = {}
-    for each in on(uow, usable, since, until, without=without):
+    for each in on(uow, usable, since, until, without=without, around=around(usable.values())):
         held.setdefault(each.resource_id, []).append(each)
     hours = usable_hours(uow, usable.values(), since, until, origin)
     attended_s = kind.duration_s if kind.attended_s is None else min(kind.attended_s, kind.duration_s)
@@ -112,6 +112,28 @@ def look(uow: UnitOfWork, kind: Kind, *, prefer: Collection[int] = (), without: 
     )
 
 
+class HasAround(Protocol):
+    """What is prepared before it is used and cleared afterwards; whoever reserves it holds it for as long."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def setup_min(self) -> int: ...
+
+    @property
+    def clear_min(self) -> int: ...
+
+
+def around(rows: Iterable[HasAround]) -> Mapping[int, tuple[timedelta, timedelta]]:
+    """(before a use, after it) of those that are prepared or cleared."""
+    return {
+        row.id: (row.setup_min * MINUTE, row.clear_min * MINUTE)
+        for row in rows
+        if row.setup_min or row.clear_min
+    }
+
+
 def on(
     uow: UnitOfWork,
     resource_ids: Iterable[int],
@@ -119,9 +141,15 @@ def on(
     end: datetime,
     *,
     without: str | None = None,
+    around: Mapping[int, tuple[timedelta, timedelta]] | None = None,
 ) -> list[Held]:
     """What holds these resources in [start, end), by resource and start: one query, and no entities; a second where
-    planned jobs are among it that might move."""
+    planned jobs are among it that might move. `around`: with what stands in the way of preparing and clearing them for a
+    use of [start, end)."""
+    wider = around or {}
+    before = max((each[0] for each in wider.values()), default=timedelta())
+    after = max((each[1] for each in wider.values()), default=timedelta())
+    none = (timedelta(), timedelta())
     query = (
         select(
             Allocation.resource_id,
@@ -138,12 +166,18 @@ def on(
         .join(Claim, Claim.id == Allocation.claim_id)
         .where(
             Allocation.resource_id.in_(sorted(resource_ids)),
-            Allocation.start_at < end,
-            Allocation.end_at > start,
+            Allocation.start_at < end + after,
+            Allocation.end_at > start - before,
         )
         .order_by(Allocation.resource_id, Allocation.start_at)
     )
-    rows = [row for row in uow.session.execute(query) if row.claim_id != without]
+    rows = [
+        row
+        for row in uow.session.execute(query)
+        if row.claim_id != without
+        and row.start_at < end + wider.get(row.resource_id, none)[1]
+        and row.end_at > start - wider.get(row.resource_id, none)[0]
+    ]
     planned = {
         row.claim_id for row in rows if row.kind is ClaimKind.JOB and row.claim_state is ClaimState.HELD
     }
@@ -283,15 +317,19 @@ def _row(
     def up(at: datetime) -> int:
         return ceil((at - origin) / MINUTE)
 
+    # What stands there keeps away a use that is prepared before its start and cleared after its end.
+    setup, clear = row.setup_min * MINUTE, row.clear_min * MINUTE
     machine = row.machine
     alone_max_min = None if machine is None else machine.unattended_max_s // 60 if machine.unattended else 0
     bed_mm2 = machine.bed_x_mm * machine.bed_y_mm if machine else 0.0
     return Row(
         resource=row.id,
         hours=hours,
-        hard=tuple(Piece(down(h.start_at), up(h.end_at)) for h in held if not h.soft),
+        hard=tuple(Piece(down(h.start_at - clear), up(h.end_at + setup)) for h in held if not h.soft),
         soft=tuple(
-            Soft(start=down(h.start_at), end=up(h.end_at), name=h.job.claim_id) for h in held if h.soft
+            Soft(start=down(h.start_at - clear), end=up(h.end_at + setup), name=h.job.claim_id)
+            for h in held
+            if h.soft
         ),
         alone_max_min=alone_max_min,
         watched=watched,

@@ -17,7 +17,7 @@ from fablab.claims.rules.models import Presence
 from fablab.people.access import Right, allows
 from fablab.places import house
 from fablab.places.models import Resource
-from scheduler.reserving.look import Held, on
+from scheduler.reserving.look import Held, around, on
 
 MOST = timedelta(days=32)
 
@@ -56,12 +56,14 @@ def rooms(
         )
     usable = hours(uow, resources, Interval(since, until))
     held: dict[int, list[Held]] = {row.id: [] for row in resources}
-    for each in on(uow, held, since, until, without=but):
+    wider = around(resources)
+    for each in on(uow, held, since, until, without=but, around=wider):
         held[each.resource_id].append(each)
     found = []
     for row in resources:
         hard = tuple(each for each in held[row.id] if not each.soft)
-        taken = merge(Interval(each.start_at, each.end_at) for each in hard)
+        before, after = wider.get(row.id, (timedelta(), timedelta()))
+        taken = merge(Interval(each.start_at - after, each.end_at + before) for each in hard)
         found.append(
             Room(
                 resource_id=row.id,

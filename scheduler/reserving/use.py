@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+
 from fablab.base.database import Actor, Database, UnitOfWork
 from fablab.base.errors import Conflict, LabError, Refusal, Refused
 from fablab.claims import calendar
@@ -26,7 +28,7 @@ from fablab.places.models import Resource, ResourceKind
 from scheduler.planner.forecast import Forecast
 from scheduler.planner.room import forecast_room, make_room
 from scheduler.reserving.asked import InTheWay, Kind, ReservingOffer, Taken, Wanted
-from scheduler.reserving.look import Held, Look, like, look, on
+from scheduler.reserving.look import Held, Look, around, like, look, on
 from scheduler.vacancies import Opening, openings
 
 ALTERNATIVES = 3
@@ -89,7 +91,8 @@ class Reserving:
         found: dict[str, InTheWay] = {}
         with self.database.read(actor) as uow:
             for date in reservations.foresee(uow, order, how):
-                held = on(uow, order.resource_ids, date.start_at, date.end_at) if date.happens else []
+                span = replace(_span_of(order), start_at=date.start_at, end_at=date.end_at)
+                held = _in_the_way(uow, span) if date.happens else []
                 if all(each.soft for each in held):
                     found.update((each.job.claim_id, each.job) for each in held)
         return tuple(found.values())
@@ -232,7 +235,12 @@ def _displacing(uow: UnitOfWork, span: _Span, act: Callable[[UnitOfWork], Reserv
 
 
 def _in_the_way(uow: UnitOfWork, span: _Span) -> list[Held]:
-    return on(uow, span.resource_ids, span.start_at, span.end_at, without=span.claim_id)
+    rows = uow.session.execute(
+        select(Resource.id, Resource.setup_min, Resource.clear_min).where(Resource.id.in_(span.resource_ids))
+    )
+    return on(
+        uow, span.resource_ids, span.start_at, span.end_at, without=span.claim_id, around=around(rows.all())
+    )
 
 
 def _span_of(order: Order) -> _Span:

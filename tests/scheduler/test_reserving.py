@@ -15,7 +15,7 @@ from fablab.claims import calendar
 from fablab.claims.models import Allocation, AllocationState, ClaimState
 from fablab.claims.reservations import Order, Repeat, Reservation
 from fablab.notices import latest
-from fablab.places.models import Closure, Machine, ResourceKind, Technology
+from fablab.places.models import Closure, Machine, Resource, ResourceKind, Technology
 from scheduler.planner.standing import FREEZE
 from scheduler.reserving import Kind, Reserving, Taken, Wanted
 from tests.lab import OVERLAPS, Lab, analysed, breaches, counted, submitted
@@ -256,6 +256,42 @@ def test_the_first_option_is_the_earliest_that_moves_nobody(lab: Lab, reserving:
     (first, *_rest) = reserving.options(lab.maker, Kind(wanted=(MK3,), duration_s=3600))
     assert (first.start_at, first.names) == (lab.clock.now(), ("mk3",))
     assert first.reasons[0]["code"] == "earliest_start"
+
+
+@pytest.fixture
+def hall(lab: Lab) -> Wanted:
+    """The room is made ready for half an hour before each use, and tidied for a quarter of one after it."""
+    with lab.database.begin() as uow:
+        uow.session.execute(
+            update(Resource).where(Resource.id == lab.resources["room"]).values(setup_min=30, clear_min=15)
+        )
+    return Wanted(kind=ResourceKind.ROOM)
+
+
+def test_between_two_uses_of_a_room_there_is_time_to_tidy_it_and_to_make_it_ready(
+    lab: Lab, reserving: Reserving, hall: Wanted
+) -> None:
+    start = lab.clock.now().replace(minute=0) + timedelta(days=1, hours=2)
+    reserving.reserve(lab.maker, order(lab, start, 1, "room"))
+    kind = Kind(wanted=(hall,), duration_s=3600, since=start - 2 * HOUR, near=start)
+    offers = reserving.options(lab.maker, kind, 3)
+    after, before = start + 1.75 * HOUR, start - 1.75 * HOUR
+    assert {offer.start_at for offer in offers[:2]} == {before, after}
+    for at in (before, after):
+        reserving.reserve(lab.actors["other"], order(lab, at, 1, "room"))
+    assert counted(lab, OVERLAPS) == 0
+
+
+def test_who_comes_too_soon_behind_another_into_a_room_hears_of_the_first_hour_that_can_be_had(
+    lab: Lab, reserving: Reserving, hall: Wanted
+) -> None:
+    start = lab.clock.now().replace(minute=0) + timedelta(days=1, hours=2)
+    reserving.reserve(lab.maker, order(lab, start, 1, "room"))
+    with pytest.raises(Taken) as caught:
+        reserving.reserve(lab.actors["other"], order(lab, start + HOUR, 1, "room"))
+    first = caught.value.offers[0]
+    assert first.start_at == start + 1.75 * HOUR
+    reserving.reserve(lab.actors["other"], order(lab, first.start_at, 1, "room"))
 
 
 def test_a_bed_may_lie_either_way(lab: Lab, reserving: Reserving) -> None:

@@ -16,7 +16,7 @@ from fablab.places import house
 from fablab.places.models import Resource, ResourceKind
 from scheduler.planner.forecast import Forecast
 from scheduler.reserving import Kind, ReservingOffer, Taken, Wanted
-from scheduler.reserving.look import on
+from scheduler.reserving.look import around, on
 from web.pages import reserve_people as people
 from web.pages import show_reserve as show
 from web.pages.reserve import FIELDS, KINDS, best_of, reserving_of
@@ -97,7 +97,13 @@ def _check(desk: Desk, placed: Placing, against: Against) -> Response[str]:
         member = people.whom(uow, placed.for_id)
         resources = [row for row in names.values() if row.kind in KINDS]
         why = people.why_not(uow, member, resources)
-        held = on(uow, [row.id for row in resources], placed.start_at, placed.end_at)
+        held = on(
+            uow,
+            [row.id for row in resources],
+            placed.start_at,
+            placed.end_at,
+            around=around(resources),
+        )
         taken = {each.resource_id: True for each in held if not each.soft}
         view = show.confirm(
             eyes,
