@@ -26,6 +26,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from sqlalchemy import (
+    JSON,
     Column,
     DateTime,
     Engine,
@@ -153,12 +154,13 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class _Insert:
-    """`columns`: the name of each, and what makes a value fit to be stored; `usual`: those that no row names."""
+    """`columns`: the name of each, and what makes a value fit to be stored; `usual`: those that no row names.
+    `as_json`: all rows are one text that PostgreSQL takes apart; row by row they took it longer than all the rest."""
 
     sql: str
     columns: Sequence[tuple[str, Callable[[Any], Any] | None]]
     usual: Mapping[str, Callable[[], object]]
-    by_place: bool
+    as_json: bool
 
     def stored(self, rows: Sequence[Mapping[str, object]]) -> Any:
         columns: list[Iterable[object]] = []
@@ -167,10 +169,10 @@ class _Insert:
             values = [row[name] for row in rows] if make is None else [make() for _ in rows]
             columns.append(map(fits, values) if fits is not None else values)
         stored = zip(*columns, strict=True)
-        if self.by_place:
+        if not self.as_json:
             return list(stored)
         names = [name for name, _ in self.columns]
-        return [dict(zip(names, row, strict=True)) for row in stored]
+        return {"rows": _as_json([dict(zip(names, row, strict=True)) for row in stored])}
 
 
 def _prepare_insert(entity: type[Base], names: Sequence[str], dialect: Dialect) -> _Insert:
@@ -180,12 +182,21 @@ def _prepare_insert(entity: type[Base], names: Sequence[str], dialect: Dialect) 
         if column.key not in names and column.default is not None:
             usual[column.key] = _usual_of(column)
     compiled = insert(table).compile(dialect=dialect, column_keys=[*names, *usual])
-    order = compiled.positiontup or [*names, *usual]
+    as_json = dialect.name == "postgresql"
+    order = [*names, *usual] if as_json else compiled.positiontup or []
     fitting = [(name, _fits(table.columns[name].type, dialect)) for name in order]
-    return _Insert(str(compiled), fitting, usual, compiled.positional)
+    return _Insert(_from_json(table, order) if as_json else str(compiled), fitting, usual, as_json)
+
+
+def _from_json(table: Table, names: Sequence[str]) -> str:
+    columns = ", ".join(names)
+    made = f"json_populate_recordset(NULL::{table.name}, %(rows)s::json)"
+    return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {made}"  # noqa: S608 - our own tables' names
 
 
 def _fits(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    if isinstance(kind, JSON) and dialect.name == "postgresql":
+        return None  # a part of the text that all rows are
     fits = kind.dialect_impl(dialect).bind_processor(dialect)
     # The rows of one transaction name the same few instants again and again.
     return lru_cache(maxsize=1024)(fits) if fits is not None and isinstance(kind, UtcDateTime) else fits
