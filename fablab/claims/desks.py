@@ -20,7 +20,7 @@ from fablab.base.errors import Conflict, Invalid
 from fablab.base.intervals import Interval, instant, intersect
 from fablab.claims import calendar
 from fablab.claims.calendar import Place
-from fablab.claims.reservations import placing, reads
+from fablab.claims.reservations import composing, moving, placing, reads
 from fablab.claims.reservations.models import LIVE, Reservation
 from fablab.claims.reservations.orders import Order
 from fablab.money import passes, quotes, stays
@@ -80,7 +80,7 @@ def take(uow: UnitOfWork, wish: DeskWish) -> Reservation:
     """The reservation of a desk. Raises `Conflict` desks.none where no desk is free, pass.none where a pass is to pay and
     none is good for it; `Invalid` desks.shut where the house is not open then; and as `reservations.reserve`."""
     require(uow.actor, Right.SUBMIT)
-    holder = placing.holder_of(uow, wish.member_id)
+    holder = composing.holder_of(uow, wish.member_id)
     known = _known(uow, wish.key)
     if known is not None:
         return known
@@ -107,7 +107,7 @@ def take(uow: UnitOfWork, wish: DeskWish) -> Reservation:
     if ticket is not None:
         passes.spend(uow, ticket.id, row.id, halves)
         quotes.promise_again(
-            uow, row.id, placing.quoted_anew(uow, row, ticket.audience, [placing.thing(desk)])
+            uow, row.id, moving.quoted_anew(uow, row, ticket.audience, [composing.thing(desk)])
         )
         uow.session.flush()
     return row
@@ -190,8 +190,8 @@ def _span(uow: UnitOfWork, day: date, part: Part) -> Interval | None:
 
 
 def _free(uow: UnitOfWork, desks: Collection[Resource], span: Interval) -> list[Resource]:
-    things = [placing.thing(desk) for desk in desks]
-    places: list[Place] = placing.places_of(things, span.start, span.end, None)
+    things = [composing.thing(desk) for desk in desks]
+    places: list[Place] = composing.places_of(things, span.start, span.end, None)
     taken = calendar.taken_among(uow, places)
     held = {place.resource_id for number, place in enumerate(places) if number in taken}
     return [desk for desk in desks if desk.id not in held]

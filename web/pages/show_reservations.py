@@ -10,7 +10,7 @@ from babel.dates import format_date
 
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Refusal
-from fablab.claims.reservations import judging, placing, reads
+from fablab.claims.reservations import composing, judging, moving, reads
 from fablab.claims.reservations import use as reservations
 from fablab.claims.reservations.models import Handover, Reservation, ReservationState
 from fablab.money import quotes
@@ -149,7 +149,7 @@ def offer(found: Handover | None) -> dict[str, object] | None:
 
 def offered(uow: UnitOfWork, eyes: Eyes, found: Handover, names: Names) -> OfferedView:
     row, receiver = found.reservation, found.receiver
-    things = [placing.thing(names[each]) for each in row.resource_ids if each in names]
+    things = [composing.thing(names[each]) for each in row.resource_ids if each in names]
     return OfferedView(
         id=row.id,
         names=eyes.words.formats.listed([names[each].name for each in row.resource_ids if each in names]),
@@ -157,7 +157,7 @@ def offered(uow: UnitOfWork, eyes: Eyes, found: Handover, names: Names) -> Offer
         end_at=row.end_at,
         until_at=found.until_at,
         giver=found.giver.name,
-        total_cents=placing.quoted_anew(uow, row, receiver.audience, things).total_cents,
+        total_cents=moving.quoted_anew(uow, row, receiver.audience, things).total_cents,
         why=found.why,
         for_name="" if eyes.actor.member_id == receiver.id else receiver.name,
     )

@@ -18,8 +18,8 @@ from fablab.claims.calendar import Place
 from fablab.claims.hires.models import HIRE_STEPS, LIVE_HIRES, Hire, HireState
 from fablab.claims.hires.rooms import kits_of, public_room
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState, Need
-from fablab.claims.reservations import judging, orders, placing
-from fablab.claims.reservations.placing import Thing
+from fablab.claims.reservations import composing, judging, orders
+from fablab.claims.reservations.composing import Thing
 from fablab.money import quotes, stays
 from fablab.money.quotes import Quote
 from fablab.people import keys, partners
@@ -82,7 +82,7 @@ def ask(uow: UnitOfWork, wish: HireWish) -> Hire:
     wish = _cleaned(uow, wish)
     room, things, places = _places(uow, wish)
     _not_too_many(uow, wish.email)
-    placing.must_be_free(uow, places)
+    composing.must_be_free(uow, places)
     against = _refusals(uow, wish)
     if against:
         raise Refused(against)
@@ -109,7 +109,7 @@ def confirm_email(uow: UnitOfWork, secret: str) -> Hire:
             uow,
             member_id,
             "hire.asked",
-            what=placing.names_of(uow, row.resource_ids),
+            what=composing.names_of(uow, row.resource_ids),
             start=row.start_at.isoformat(),
             until=_iso(row.hold_until),
             path="/hires",
@@ -126,7 +126,7 @@ def cancel_by_key(uow: UnitOfWork, secret: str) -> Hire:
     row.state = step(HIRE_STEPS, row.state, "cancel")
     end(uow, row)
     for member_id in answering(uow, row.partner_id):
-        what = placing.names_of(uow, row.resource_ids)
+        what = composing.names_of(uow, row.resource_ids)
         notices.tell(
             uow, member_id, "hire.given_up", what=what, start=row.start_at.isoformat(), path="/hires"
         )
@@ -204,10 +204,10 @@ def _places(uow: UnitOfWork, wish: HireWish) -> tuple[Resource, list[Thing], lis
         raise Invalid("resource.unknown", field="kits")
     things = [
         replace(thing, setup_min=room.setup_min, clear_min=room.clear_min)
-        for thing in placing.things_of(uow, (room.id, *wish.kit_ids))
+        for thing in composing.things_of(uow, (room.id, *wish.kit_ids))
     ]
     things.sort(key=lambda thing: thing.id != room.id)
-    return room, things, placing.places_of(things, wish.start_at, wish.end_at, None)
+    return room, things, composing.places_of(things, wish.start_at, wish.end_at, None)
 
 
 def _refusals(uow: UnitOfWork, wish: HireWish) -> tuple[Refusal, ...]:
@@ -284,7 +284,7 @@ def _letter(uow: UnitOfWork, row: Hire, code: str, secret: str, **facts: str) ->
         row.email,
         row.language,
         code,
-        what=placing.names_of(uow, row.resource_ids),
+        what=composing.names_of(uow, row.resource_ids),
         start=row.start_at.isoformat(),
         end=row.end_at.isoformat(),
         secret_path=f"/hire?key={secret}",

@@ -14,7 +14,7 @@ from fablab.claims import calendar
 from fablab.claims.hires.asking import answering, end
 from fablab.claims.hires.models import HIRE_STEPS, LIVE_HIRES, Hire, HireState
 from fablab.claims.models import CLAIM_STEPS
-from fablab.claims.reservations import orders, placing
+from fablab.claims.reservations import composing, orders
 from fablab.money import quotes
 from fablab.people import log, partners
 from fablab.people.access import Right, allows
@@ -97,7 +97,7 @@ def tend(uow: UnitOfWork) -> int:
         if not was_asked:
             _tell(uow, row, "hire.lapsed")
             for member_id in answering(uow, row.partner_id):
-                what, start = placing.names_of(uow, row.resource_ids), row.start_at.isoformat()
+                what, start = composing.names_of(uow, row.resource_ids), row.start_at.isoformat()
                 notices.tell(uow, member_id, "hire.unanswered", what=what, start=start, path="/hires")
     ended = list(uow.session.scalars(over.order_by(Hire.end_at, Hire.id)))
     for row in ended:
@@ -151,7 +151,7 @@ def _tell(uow: UnitOfWork, row: Hire, code: str) -> None:
         row.email,
         row.language,
         code,
-        what=placing.names_of(uow, row.resource_ids),
+        what=composing.names_of(uow, row.resource_ids),
         start=row.start_at.isoformat(),
         end=row.end_at.isoformat(),
         why=row.why,

@@ -1,5 +1,5 @@
-"""A reservation's use cases, all by one name: until its hour (`placing`), when it comes (`arrivals`), again and again
-(`series`), and which there are (`reads`)."""
+"""A reservation's use cases, all by one name: until its hour (`placing`, `moving`, `deciding`), when it comes
+(`arrivals`), again and again (`series`), and which there are (`reads`)."""
 
 from fablab.claims.reservations.arrivals import (
     EARLY_ARRIVAL,
@@ -9,7 +9,9 @@ from fablab.claims.reservations.arrivals import (
     release_missed,
     waits_until,
 )
+from fablab.claims.reservations.composing import refusals_of
 from fablab.claims.reservations.dates import Date
+from fablab.claims.reservations.deciding import approve, cancel, decline
 from fablab.claims.reservations.judging import NO_SHOW_AFTER
 from fablab.claims.reservations.models import (
     LIVE,
@@ -20,17 +22,9 @@ from fablab.claims.reservations.models import (
     ReservationState,
     Series,
 )
+from fablab.claims.reservations.moving import move
 from fablab.claims.reservations.orders import Order, Repeat, Repeated, Shifted, Skipped
-from fablab.claims.reservations.placing import (
-    approve,
-    cancel,
-    decline,
-    move,
-    preview,
-    price_of,
-    refusals_of,
-    reserve,
-)
+from fablab.claims.reservations.placing import preview, price_of, reserve
 from fablab.claims.reservations.reads import (
     Row,
     between,

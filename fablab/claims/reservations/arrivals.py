@@ -11,8 +11,8 @@ from fablab.base.errors import Conflict
 from fablab.base.states import step
 from fablab.claims import calendar
 from fablab.claims.reservations import judging, paying, prices, reads
+from fablab.claims.reservations.composing import names_of
 from fablab.claims.reservations.models import RESERVATION_STEPS, Arrival, Reservation, ReservationState
-from fablab.claims.reservations.placing import names_of
 from fablab.notices import tell
 from fablab.people import log
 from fablab.people.access import Right, require

@@ -17,7 +17,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import BadStep, Conflict, Invalid, NotFound, Refused
 from fablab.base.states import step
 from fablab.claims import calendar
-from fablab.claims.reservations import orders, placing, reads
+from fablab.claims.reservations import composing, deciding, moving, orders, reads
 from fablab.claims.reservations.models import (
     HANDOVER_STEPS,
     Handover,
@@ -43,12 +43,12 @@ def offer(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str = ""
     """
     row = reads.may_change(uow, reservation_id)
     _require_before(row)
-    receiver = placing.locked(uow, to_member_id)
+    receiver = composing.locked(uow, to_member_id)
     if not receiver.active:
         raise Invalid("member.unknown", field="member")
     if receiver.id == row.member_id:
         raise Invalid("reservation.handed_to_holder", field="member")
-    refusals = placing.against(uow, row, receiver.id)
+    refusals = deciding.against(uow, row, receiver.id)
     if refusals:
         raise Refused(refusals)
     open_ = of(uow, row.id)
@@ -71,7 +71,7 @@ def offer(uow: UnitOfWork, reservation_id: str, to_member_id: int, why: str = ""
         _reader(receiver),
         "reservation.offered_to_you",
         claim_id=row.id,
-        what=placing.names_of(uow, row.resource_ids),
+        what=composing.names_of(uow, row.resource_ids),
         start=row.start_at.isoformat(),
         end=row.end_at.isoformat(),
         until=found.until_at.isoformat(),
@@ -89,20 +89,20 @@ def accept(uow: UnitOfWork, reservation_id: str) -> Reservation:
     """
     found, row = _answering(uow, reservation_id)
     _require_before(row)
-    receiver = placing.locked(uow, found.to_id)
+    receiver = composing.locked(uow, found.to_id)
     if not receiver.active:
         raise Conflict("member.not_active", name=receiver.name)
-    refusals = placing.against(uow, row, receiver.id)
+    refusals = deciding.against(uow, row, receiver.id)
     if refusals:
         raise Refused(refusals)
     _close(uow, found, "accept")
-    things = placing.things_of(uow, row.resource_ids)
+    things = composing.things_of(uow, row.resource_ids)
     claim = calendar.claim(uow, row.id)
     row.member_id = claim.member_id = receiver.id
-    if claim.project_id is not None and not placing.may_use(uow, claim.project_id, receiver.id):
+    if claim.project_id is not None and not composing.may_use(uow, claim.project_id, receiver.id):
         claim.project_id = claim.project_kind = None
-    claim.audience, _ = placing.for_whom(uow, claim.project_id, receiver)
-    quotes.promise_again(uow, row.id, placing.quoted_anew(uow, row, claim.audience, things))
+    claim.audience, _ = composing.for_whom(uow, claim.project_id, receiver)
+    quotes.promise_again(uow, row.id, moving.quoted_anew(uow, row, claim.audience, things))
     uow.session.flush()
     calendar.announce(uow, claim)
     log.record(uow, "reservation.handed_over", for_member_id=receiver.id, about=f"reservation {row.id}")
@@ -130,7 +130,7 @@ def withdraw(uow: UnitOfWork, reservation_id: str) -> Handover:
         found.to_id,
         "reservation.offer_withdrawn",
         claim_id=row.id,
-        what=placing.names_of(uow, row.resource_ids),
+        what=composing.names_of(uow, row.resource_ids),
         start=row.start_at.isoformat(),
         path="/reservations",
     )
@@ -236,7 +236,7 @@ def _tell_giver(uow: UnitOfWork, found: Handover, row: Reservation, code: str) -
         code,
         claim_id=row.id,
         to=uow.session.get_one(Member, found.to_id).name,
-        what=placing.names_of(uow, row.resource_ids),
+        what=composing.names_of(uow, row.resource_ids),
         start=row.start_at.isoformat(),
     )
 

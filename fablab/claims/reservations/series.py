@@ -14,7 +14,7 @@ from sqlalchemy import select
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Forbidden, NotFound, Refusal, Refused
 from fablab.base.ids import new_id
-from fablab.claims.reservations import dates, orders, placing, reads
+from fablab.claims.reservations import composing, dates, deciding, orders, placing, reads
 from fablab.claims.reservations.dates import Date, Wall
 from fablab.claims.reservations.models import Reservation, ReservationState, Series
 from fablab.claims.reservations.orders import Order, Repeat, Repeated, Shifted, Skipped
@@ -105,7 +105,7 @@ def cancel_series(uow: UnitOfWork, series_id: str, *, since: datetime | None = N
     waiting = (ReservationState.REQUESTED, ReservationState.CONFIRMED)
     rows = [row for row in of_series(uow, series_id) if row.state in waiting and row.start_at >= since]
     for row in rows:
-        placing.cancel(uow, row.id, why)
+        deciding.cancel(uow, row.id, why)
     return len(rows)
 
 
@@ -206,7 +206,7 @@ def _tell(uow: UnitOfWork, series: Series, made: list[Reservation]) -> None:
         series.member_id,
         "series.made",
         claim_id=made[0].id,
-        what=placing.names_of(uow, made[0].resource_ids),
+        what=composing.names_of(uow, made[0].resource_ids),
         start=made[0].start_at.isoformat(),
         made=len(made),
         skipped=len(series.skipped),

@@ -12,7 +12,7 @@ from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Refused
 from fablab.base.states import step
 from fablab.claims import calendar
-from fablab.claims.reservations import judging, orders, paying, placing, reads
+from fablab.claims.reservations import composing, judging, moving, orders, paying, reads
 from fablab.claims.reservations.models import RESERVATION_STEPS, Reservation, ReservationState
 from fablab.claims.reservations.orders import Order
 from fablab.people import log
@@ -79,8 +79,8 @@ def decline_shift(uow: UnitOfWork, reservation_id: str) -> Reservation:
 
 
 def _is_free(uow: UnitOfWork, row: Reservation, wanted: Order) -> bool:
-    things = placing.things_of(uow, wanted.resource_ids, also=row.resource_ids)
-    places = placing.places_of(things, wanted.start_at, wanted.end_at, wanted.unattended_from)
+    things = composing.things_of(uow, wanted.resource_ids, also=row.resource_ids)
+    places = composing.places_of(things, wanted.start_at, wanted.end_at, wanted.unattended_from)
     return not calendar.taken(uow, places, but=row.id)
 
 
@@ -101,9 +101,9 @@ def _require_open(uow: UnitOfWork, row: Reservation, wanted: Order) -> None:
 
 def _write(uow: UnitOfWork, row: Reservation, wanted: Order) -> None:
     was = row.start_at
-    things = placing.things_of(uow, wanted.resource_ids)
-    places = placing.places_of(things, wanted.start_at, wanted.end_at, wanted.unattended_from)
-    placing.rewrite(uow, row, calendar.claim(uow, row.id), wanted, things, places)
+    things = composing.things_of(uow, wanted.resource_ids)
+    places = composing.places_of(things, wanted.start_at, wanted.end_at, wanted.unattended_from)
+    moving.rewrite(uow, row, calendar.claim(uow, row.id), wanted, things, places)
     log.record(
         uow,
         "reservation.shifted",

@@ -16,10 +16,10 @@ from fablab.base.database import Actor, UnitOfWork
 from fablab.base.errors import Conflict, Fact, Forbidden, Invalid, LabError, Refused
 from fablab.claims import calendar
 from fablab.claims.calendar import Place
-from fablab.claims.reservations import judging, orders, placing, prices
+from fablab.claims.reservations import composing, judging, orders, prices
+from fablab.claims.reservations.composing import Thing
 from fablab.claims.reservations.models import Reservation
 from fablab.claims.reservations.orders import Order
-from fablab.claims.reservations.placing import Thing
 from fablab.claims.rules.facts import read_ahead
 from fablab.claims.rules.known import known
 from fablab.money import quotes
@@ -117,7 +117,7 @@ def _read(uow: UnitOfWork, cases: Sequence[_Case]) -> _Desk:
     )
     return _Desk(
         members={row.id: row for row in members},
-        things={id_: placing.thing(row) for id_, row in rows.items()},
+        things={id_: composing.thing(row) for id_, row in rows.items()},
         known={(row.made_by_id, row.key): row for row in found},
     )
 
@@ -134,7 +134,7 @@ def _look(case: _Case, desk: _Desk) -> None:
         case.answer = Invalid("resource.unknown", field="resource_ids", id=missing[0])
         return
     things = [desk.things[id_] for id_ in order.resource_ids]
-    case.places = placing.places_of(things, order.start_at, order.end_at, order.unattended_from)
+    case.places = composing.places_of(things, order.start_at, order.end_at, order.unattended_from)
 
 
 def _sort_out(uow: UnitOfWork, cases: Sequence[_Case]) -> None:
@@ -202,15 +202,15 @@ def _meets(place: Place, held: dict[int, list[Place]]) -> bool:
 def _compose(uow: UnitOfWork, desk: _Desk, case: _Case) -> None:
     acting = uow.acting(case.actor)
     holder = desk.members[case.holder_id]
-    case.claim = placing.claim_values(acting, case.order, holder.id, _names(case, desk), holder.audience)
-    case.row = placing.row_values(acting, str(case.claim["id"]), case.order, holder.id, asks=case.asks)
+    case.claim = composing.claim_values(acting, case.order, holder.id, _names(case, desk), holder.audience)
+    case.row = composing.row_values(acting, str(case.claim["id"]), case.order, holder.id, asks=case.asks)
     case.answer = Reservation()
     # As if it had been read: two dozen attributes that are set one by one take longer than the rules.
     case.answer.__dict__.update(case.row)
 
 
 def _names(case: _Case, desk: _Desk) -> str:
-    return placing.names_said([desk.things[id_] for id_ in case.order.resource_ids])
+    return composing.names_said([desk.things[id_] for id_ in case.order.resource_ids])
 
 
 def _quote(uow: UnitOfWork, desk: _Desk, case: _Case) -> Quote:

@@ -15,7 +15,7 @@ from fablab.base.states import step
 from fablab.claims import calendar, reservations
 from fablab.claims.models import AllocationState, Claim, ClaimKind, ClaimState
 from fablab.claims.reservations import Order, Reservation
-from fablab.claims.reservations.placing import holder_of
+from fablab.claims.reservations.composing import holder_of
 from fablab.claims.waiting.models import LIVE, WAITING_STEPS, Entry, WaitingState
 from fablab.notices import tell
 from fablab.people import members
