@@ -88,7 +88,7 @@ def ask(uow: UnitOfWork, wish: HireWish) -> Hire:
         raise Refused(against)
     secret = keys.new_secret()
     row = _write(uow, wish, room, things, places, secret)
-    _letter(uow, row, "hire.confirm", secret, until=_iso(row.hold_until))
+    tell_asker(uow, row, "hire.confirm", secret_path=f"/hire?key={secret}", until=_iso(row.hold_until))
     return row
 
 
@@ -104,16 +104,7 @@ def confirm_email(uow: UnitOfWork, secret: str) -> Hire:
     row.hold_until = min(uow.now + ANSWER_WITHIN, row.start_at)
     calendar.claim(uow, row.id).hold_until = row.hold_until
     uow.session.flush()
-    for member_id in answering(uow, row.partner_id):
-        notices.tell(
-            uow,
-            member_id,
-            "hire.asked",
-            what=composing.names_of(uow, row.resource_ids),
-            start=row.start_at.isoformat(),
-            until=_iso(row.hold_until),
-            path="/hires",
-        )
+    tell_answering(uow, row, "hire.asked", until=_iso(row.hold_until))
     calendar.tell_changed(uow, row.id)
     return row
 
@@ -125,11 +116,7 @@ def cancel_by_key(uow: UnitOfWork, secret: str) -> Hire:
         raise Conflict("hire.begun")
     row.state = step(HIRE_STEPS, row.state, "cancel")
     end(uow, row)
-    for member_id in answering(uow, row.partner_id):
-        what = composing.names_of(uow, row.resource_ids)
-        notices.tell(
-            uow, member_id, "hire.given_up", what=what, start=row.start_at.isoformat(), path="/hires"
-        )
+    tell_answering(uow, row, "hire.given_up")
     return row
 
 
@@ -141,9 +128,25 @@ def opened(uow: UnitOfWork, secret: str) -> Hire:
     return row
 
 
-def answering(uow: UnitOfWork, partner_id: int | None) -> list[int]:
-    """Who is told of it: those who speak for the partner, or the staff for the house's own rooms."""
-    return partners.answering(uow, partner_id)
+def tell_answering(uow: UnitOfWork, row: Hire, code: str, **facts: str) -> None:
+    """Those who speak for the partner, or the staff for the house's own rooms."""
+    what, start = composing.names_of(uow, row.resource_ids), row.start_at.isoformat()
+    for member_id in partners.answering(uow, row.partner_id):
+        notices.tell(uow, member_id, code, what=what, start=start, path="/hires", **facts)
+
+
+def tell_asker(uow: UnitOfWork, row: Hire, code: str, **facts: str) -> None:
+    """A letter. The link stands in the first one alone: only its hash is kept."""
+    notices.write(
+        uow,
+        row.email,
+        row.language,
+        code,
+        what=composing.names_of(uow, row.resource_ids),
+        start=row.start_at.isoformat(),
+        end=row.end_at.isoformat(),
+        **facts,
+    )
 
 
 def end(uow: UnitOfWork, row: Hire) -> None:
@@ -276,20 +279,6 @@ def _write(
     quotes.freeze(uow, claim.id, _quote(uow, wish, things))
     uow.session.flush()
     return row
-
-
-def _letter(uow: UnitOfWork, row: Hire, code: str, secret: str, **facts: str) -> None:
-    notices.write(
-        uow,
-        row.email,
-        row.language,
-        code,
-        what=composing.names_of(uow, row.resource_ids),
-        start=row.start_at.isoformat(),
-        end=row.end_at.isoformat(),
-        secret_path=f"/hire?key={secret}",
-        **facts,
-    )
 
 
 def _iso(at: datetime | None) -> str:

@@ -6,15 +6,14 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from fablab import notices
 from fablab.base.database import UnitOfWork
 from fablab.base.errors import Conflict, Invalid, NotFound
 from fablab.base.states import step
 from fablab.claims import calendar
-from fablab.claims.hires.asking import answering, end
+from fablab.claims.hires.asking import end, tell_answering, tell_asker
 from fablab.claims.hires.models import HIRE_STEPS, LIVE_HIRES, Hire, HireState
 from fablab.claims.models import CLAIM_STEPS
-from fablab.claims.reservations import composing, orders
+from fablab.claims.reservations import orders
 from fablab.money import quotes
 from fablab.people import log, partners
 from fablab.people.access import Right, allows
@@ -56,7 +55,7 @@ def approve(uow: UnitOfWork, hire_id: str, why: str = "") -> Hire:
     row.hold_until = None
     uow.session.flush()
     calendar.announce(uow, claim)
-    _tell(uow, row, "hire.approved")
+    tell_asker(uow, row, "hire.approved", why=row.why)
     return row
 
 
@@ -67,7 +66,7 @@ def decline(uow: UnitOfWork, hire_id: str, why: str) -> Hire:
         raise Invalid("reservation.why", field="why")
     _decided(uow, row, step(HIRE_STEPS, row.state, "decline"), why)
     end(uow, row)
-    _tell(uow, row, "hire.declined")
+    tell_asker(uow, row, "hire.declined", why=row.why)
     return row
 
 
@@ -78,7 +77,7 @@ def cancel(uow: UnitOfWork, hire_id: str, why: str) -> Hire:
         raise Invalid("reservation.why", field="why")
     _decided(uow, row, step(HIRE_STEPS, row.state, "cancel"), why)
     end(uow, row)
-    _tell(uow, row, "hire.cancelled")
+    tell_asker(uow, row, "hire.cancelled", why=row.why)
     return row
 
 
@@ -95,10 +94,8 @@ def tend(uow: UnitOfWork) -> int:
         row.state = step(HIRE_STEPS, row.state, "lapse")
         end(uow, row)
         if not was_asked:
-            _tell(uow, row, "hire.lapsed")
-            for member_id in answering(uow, row.partner_id):
-                what, start = composing.names_of(uow, row.resource_ids), row.start_at.isoformat()
-                notices.tell(uow, member_id, "hire.unanswered", what=what, start=start, path="/hires")
+            tell_asker(uow, row, "hire.lapsed", why=row.why)
+            tell_answering(uow, row, "hire.unanswered")
     ended = list(uow.session.scalars(over.order_by(Hire.end_at, Hire.id)))
     for row in ended:
         _complete(uow, row)
@@ -142,17 +139,3 @@ def _decided(uow: UnitOfWork, row: Hire, state: HireState, why: str) -> None:
     row.decided_at, row.decided_by_id = uow.now, uow.actor.member_id
     uow.session.flush()
     log.record(uow, f"hire.{state.value}", about=f"hire {row.id}", why=row.why)
-
-
-def _tell(uow: UnitOfWork, row: Hire, code: str) -> None:
-    """A letter without the link: it has stood in the first one, and only its hash is kept."""
-    notices.write(
-        uow,
-        row.email,
-        row.language,
-        code,
-        what=composing.names_of(uow, row.resource_ids),
-        start=row.start_at.isoformat(),
-        end=row.end_at.isoformat(),
-        why=row.why,
-    )
