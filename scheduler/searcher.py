@@ -28,7 +28,7 @@ NICE = 10
 LENGTH = struct.Struct(">I")
 MOST_BYTES = 256_000_000  # of a frame: a problem of 500 machines and 10,000 demands has 4 MB
 
-#: One thread is all it may use of the computer, whatever numpy and numba think of it.
+#: Threads are the search's own (`usual_threads`), whatever numpy and numba think of the computer.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -106,7 +106,7 @@ class _Orders:
 
 
 def answer(ask: Ask, orders: _Orders) -> Found:
-    from scheduler.search import search
+    from scheduler.search import search, usual_threads
 
     plan = Plan(slots=ask.slots)
     result = search(
@@ -114,6 +114,7 @@ def answer(ask: Ask, orders: _Orders) -> Found:
         plan,
         limit_s=ask.limit_s,
         seed=ask.seed,
+        threads=usual_threads(),
         stop=lambda: orders.is_stopped(ask.number),
     )
     slots: Mapping[str, tuple[Slot, ...]] = result.plan.slots

@@ -2,14 +2,16 @@
 
     problem, plan -> packed arrays -> chunks of moves, ever cooler -> the best state seen -> plan
 
-All moves are the compiled kernel's: of single demands, and of gangs, whole. The result is judged by `plan.objective`,
-tier by tier, against the plan that was given.
+All moves are the compiled kernel's: of single demands, and of gangs, whole; by one thread or several (`hands`). The
+result is judged by `plan.objective`, tier by tier, against the plan that was given.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -17,6 +19,7 @@ from scheduler.greedy import replan, urgency
 from scheduler.plan import Objective, Plan, objective
 from scheduler.problem import Demand, Problem
 from scheduler.search import kernel
+from scheduler.search.hands import hands_for
 from scheduler.search.packed import moved_whole, pack
 
 CHUNK = 4096  # moves between two looks at the clock, or four for every demand: a few milliseconds
@@ -50,6 +53,12 @@ def never() -> bool:
     return False
 
 
+def usual_threads() -> int:
+    """Two where the computer has two cores for us: a third would find little more, and the pages want to be served."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, cores)
+
+
 def search(
     problem: Problem,
     plan: Plan | None = None,
@@ -57,44 +66,42 @@ def search(
     limit_s: float = 1.0,
     iterations: int | None = None,
     seed: int = 0,
+    threads: int = 1,
     stop: Callable[[], bool] = never,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Improve `plan` (None: a first one is made) until `limit_s` have passed, `iterations` were tried or `stop()`.
 
-    With `iterations` the same seed gives the same plan; with a time limit alone it depends on the machine.
-    `plan` must be sound for `problem` (`check.violations`); the result is.
+    With `iterations` (of all `threads` together) the same seed and threads give the same plan; with a time limit alone
+    it depends on the machine. `plan` must be sound for `problem` (`check.violations`); the result is.
     """
     begun = clock()
     given = plan if plan is not None else first_plan(problem)
     packed = pack(problem)
     packed.lay(given)
-    kernel.seed(seed)
-    best_cost, best = kernel.total(packed.world), packed.keep()
     demands = len(packed.singles) + len(packed.gangs)
     warmest = _warmest(problem, objective(problem, given)) if demands else 0.0
     tried, chunk, cycles, cycle = 0, max(CHUNK, 4 * demands), 1, 0
     if iterations is not None:
         chunk = max(1, min(chunk, iterations // STEPS))
-    while demands and not stop():
-        spent = (clock() - begun) / limit_s
-        part = spent if iterations is None else max(spent, tried / iterations)
-        if part >= 1.0:
-            break
-        moves = chunk if iterations is None else min(chunk, iterations - tried)
-        if tried == chunk:
-            cycles = _cycles(tried / part if iterations is None else iterations, demands)
-        if int(part * cycles) > cycle:
-            cycle = int(part * cycles)
-            packed.restore(best)
-        patience = tried / part / cycles / demands / PATIENT if tried else 0.0
-        warmth = AGAIN[cycle % len(AGAIN)] * max(LEAST_WARM, min(1.0, patience))
-        kernel.anneal(packed.world, moves, warmest * warmth * _cooled(part * cycles - cycle))
-        tried += moves
-        now = kernel.total(packed.world)
-        if now < best_cost - 1e-9:
-            best_cost, best = now, packed.keep()
-    packed.restore(best)
+    hands = hands_for(packed, threads, seed)
+    with closing(hands):
+        while demands and not stop():
+            spent = (clock() - begun) / limit_s
+            part = spent if iterations is None else max(spent, tried / iterations)
+            if part >= 1.0:
+                break
+            moves = chunk if iterations is None else min(chunk, iterations - tried)
+            if tried == chunk:
+                cycles = _cycles(tried / part if iterations is None else iterations, demands)
+            if int(part * cycles) > cycle:
+                cycle = int(part * cycles)
+                hands.again()
+            patience = tried / part / cycles / demands / PATIENT if tried else 0.0
+            warmth = AGAIN[cycle % len(AGAIN)] * max(LEAST_WARM, min(1.0, patience))
+            hands.anneal(moves, warmest * warmth * _cooled(part * cycles - cycle))
+            tried += moves
+    packed.restore(hands.best)
     found = replan(problem, Plan(slots=packed.slots()))  # who has no place is tried in the gaps, or told why
     value, old = objective(problem, found), objective(problem, given)
     if not value < old:
@@ -153,8 +160,10 @@ def warm() -> None:
 
     hours = (Piece(0, 600),)
     jobs = tuple(
-        Demand(id=str(n), needs=(Need(eligible=(0, 1)),), duration_min={0: 10, 1: 12}, due=30)
-        for n in range(4)
+        Demand(id=str(n), needs=(Need(eligible=(0, 1), quantity=q),), duration_min={0: 10, 1: 12}, due=30)
+        for n, q in enumerate((1, 1, 1, 2))
     )
     machines = tuple(Machine(index=n, staffed=hours, open=hours) for n in range(2))
-    search(Problem(horizon_min=600, machines=machines, demands=jobs), iterations=200, limit_s=3600)
+    problem = Problem(horizon_min=600, machines=machines, demands=jobs)
+    search(problem, iterations=200, limit_s=3600)
+    kernel.send_away(pack(problem).world, 0)

@@ -31,7 +31,14 @@ MENDED = 0.5  # of the moves of gangs that cost too much: who is in the way is p
 RUINS = 0.1  # of the moves of singles: one takes the time of fifty, and is worth it at every size
 CROSSES = 0.2  # of the other moves of singles
 TAILS = 0.1  # of these exchange all that stands behind
+HOT, MANY = (
+    0.9,
+    1000,
+)  # of the moves of so many singles or more: at 200 x 4,000 all that can be won is about 500 of them
+ENOUGH = 0.05  # of the temperature: what costs no more has found its place, the rest is not looked at: twice as fast
+ANYWHERE = 0.5  # of the times a place is looked for on machines in any order, not first where it stood
 BLINK = 0.05  # of the places are not looked at: what is best is not always best for all
+AWAY = 120  # minutes from the start it shuns, at least
 GRID = 8  # a calendar is looked up by the minute over 2**GRID
 
 # The tiers of plan.Objective as one number: a tier is worth a thousandth of the one above or less, so that annealing
@@ -113,7 +120,7 @@ class World(NamedTuple):
     at: Ints  # singles x 6
     gain: Floats  # singles: what its machine would cost less without it,
     gain_of: Ints  # when its machine was of this version
-    version: Ints  # machines: counts changes of orders, the last row of all of them
+    version: Ints  # machines: of its order, no two of all the same
     gang: Ints  # gangs x 7
     crew: Ints  # as it is, as proposed x members x 4
     new_order: Ints  # two drafts x room
@@ -124,6 +131,14 @@ class World(NamedTuple):
     saved: Ints  # orders that a ruin has changed, as they were x (machine, size, order)
     ruined: Ints  # singles that stand nowhere just now
     tally: Ints  # kinds of moves x (tried, kept)
+    mine: Ints  # the singles that moves begin at
+    ticks: Ints  # the next version of an order, and by how much versions grow
+    floor: Floats  # singles: what it costs to be late alone in the lab
+    late: (
+        Ints  # the singles that were late beyond that when the last moves began, and in the last row how many
+    )
+    shun: Ints  # gangs: a start it stays away from
+    enough: Floats  # one number: a place that costs no more is good enough for who looks for one
     horizon: int
 
 
@@ -340,8 +355,8 @@ def take(world: World, row: int, m: int, count: int, begin: int, upto: int, shif
             for column in range(3):
                 at[j, SET_FROM + column] = world.new_at[row, place, column]
     world.size[m, 0] = count
-    world.version[-1] += 1
-    world.version[m] = world.version[-1]
+    world.ticks[0] += world.ticks[1]
+    world.version[m] = world.ticks[0]
 
 
 @inner
@@ -404,12 +419,6 @@ def append(world: World, queue: Ints) -> None:
 # -- moves: each changes one or two orders, or a gang, or nothing ----------------------------------------------------
 
 
-@compiled
-def seed(value: int) -> None:
-    """Chance inside compiled functions is numba's own."""
-    np.random.seed(value)
-
-
 @inner
 def place_at(world: World, m: int, at: int) -> int:
     """The first place whose demand is ready after `at`."""
@@ -423,28 +432,80 @@ def place_at(world: World, m: int, at: int) -> int:
     return first
 
 
-@inner
-def lateness(world: World, j: int) -> float:
+@flat
+def excess(world: World, j: int) -> float:
+    """What j costs by being late that it would not cost alone in the lab; not above 0 if nothing."""
     if world.at[j, START] < 0:
         return UNPLACED
     if world.job[j, DUE] < 0:
         return -1.0
-    return float(world.weight[j] * (world.at[j, READY_AT] - world.job[j, DUE]))
+    return float(world.weight[j] * (world.at[j, READY_AT] - world.job[j, DUE]) - world.floor[j])
+
+
+@compiled
+def find_floors(world: World) -> None:
+    """Gangs are not there yet."""
+    for j in range(world.at.shape[0]):
+        soonest = world.horizon
+        for index in range(world.job[j, ELIGIBLE], world.job[j, ELIGIBLE_END]):
+            m = world.listed[index]
+            left, rule, family = -1, world.machine[m, RULE], world.job[j, FAMILY]
+            if rule >= 0 and family >= 0:
+                for before in range(world.change.shape[1]):
+                    if world.change[rule, before, family + 1] < change(world, m, left, family):
+                        left = before - 1
+            _, start, ready, _, _ = fit(world, m, j, 0, left, 0)
+            if start >= 0:
+                soonest = min(soonest, ready)
+        world.floor[j] = max(0.0, world.weight[j] * (soonest - world.job[j, DUE]))
+
+
+@inner
+def find_late(world: World) -> None:
+    """Who is, as this hand's chunk of moves begins."""
+    count = 0
+    for index in range(world.mine.shape[0]):
+        if excess(world, world.mine[index]) > 0.0:
+            world.late[count] = world.mine[index]
+            count += 1
+    world.late[-1] = count
+
+
+@inner
+def in_its_way(world: World) -> int:
+    """One of the late, or what stands before it on its machine since it was released; -1: it is late no more."""
+    late = world.late
+    j = late[np.random.randint(late[-1])]
+    if np.random.random() < 0.5:
+        other = late[np.random.randint(late[-1])]
+        if excess(world, other) > excess(world, j):
+            j = other
+    if excess(world, j) <= 0.0:
+        return -1
+    m, place = world.at[j, ON], world.at[j, PLACE]
+    first = place_at(world, m, world.job[j, RELEASE])
+    if first < place and np.random.random() < 0.6:
+        j = world.order[m, first + np.random.randint(place - first + 1)]
+    return int(j)
 
 
 @inner
 def chosen(world: World) -> int:
-    """A demand; more often one that is late or has no place."""
-    size = world.at.shape[0]
-    pick = np.random.randint(size)
+    """A demand; more often one that is late or has no place, and of many demands mostly one that has to do with such."""
+    if world.late[-1] > 0 and np.random.random() < HOT * min(1.0, world.at.shape[0] / MANY):
+        j = in_its_way(world)
+        if j >= 0:
+            return j
+    size = world.mine.shape[0]
+    pick = world.mine[np.random.randint(size)]
     if np.random.random() < 0.4:
         return int(pick)
-    worst = lateness(world, pick)
+    worst = excess(world, pick)
     for _ in range(3):
-        j = np.random.randint(size)
-        late = lateness(world, j)
-        if late > worst:
-            worst, pick = late, j
+        j = world.mine[np.random.randint(size)]
+        late_by = excess(world, j)
+        if late_by > worst:
+            worst, pick = late_by, j
     return int(pick)
 
 
@@ -823,11 +884,16 @@ def best_place(world: World, j: int, limit: float) -> tuple[float, int, int]:
     release, due, weight = world.job[j, RELEASE], world.job[j, DUE], world.weight[j]
     best, on, goal = limit, -1, -1
     stood = world.at[j, ON]  # tried first: often it was best, and then all others are soon through
-    for index in range(world.job[j, ELIGIBLE] - 1, world.job[j, ELIGIBLE_END]):
-        again = index >= world.job[j, ELIGIBLE]
-        m = world.listed[index] if again else stood
+    choices = world.job[j, ELIGIBLE_END] - world.job[j, ELIGIBLE]
+    turn, enough = np.random.randint(choices), world.enough[0]
+    anywhere = np.random.random() < ANYWHERE
+    for step in range(-1, choices):
+        again = step >= 0
+        if (anywhere and not again) or (on >= 0 and best <= enough):
+            continue
+        m = world.listed[world.job[j, ELIGIBLE] + (step + turn) % choices] if again else stood
         count = world.size[m, 0]
-        if count + 2 >= world.order.shape[1] or (again and m == stood):
+        if count + 2 >= world.order.shape[1] or (again and m == stood and not anywhere):
             continue
         least = world.run[j, m] + world.job[j, OWN_SETUP] + world.job[j, CLEAR]
         first = place_at(world, m, release)
@@ -845,6 +911,8 @@ def best_place(world: World, j: int, limit: float) -> tuple[float, int, int]:
             cost, _ = decode(world, 1, m, count + 1, place, place + 1, 1, whole + best)
             if cost - whole < best:
                 best, on, goal = cost - whole, m, place
+                if best <= enough:
+                    break
     return best, on, goal
 
 
@@ -941,7 +1009,7 @@ def move_gang(world: World, g: int, limit: float) -> bool:
     """A gang goes to another start or another crew, whole; the singles flow around it, or are put elsewhere."""
     gang, crew = world.gang, world.crew
     now, start = gang[g, AT], a_start(world, g)
-    if start >= world.horizon:
+    if start >= world.horizon or abs(start - world.shun[g]) < AWAY:
         return False
     first, last = gang[g, CREW], gang[g, CREW_END]
     if now >= 0:
@@ -975,6 +1043,20 @@ def move_gang(world: World, g: int, limit: float) -> bool:
     return False
 
 
+@compiled
+def send_away(world: World, g: int) -> None:
+    """The gang, no other, has no place and shuns the one it had."""
+    for other in range(world.shun.shape[0]):
+        world.shun[other] = -NEVER
+    now = world.gang[g, AT]
+    if now < 0:
+        return
+    lift(world, g, 0)
+    world.gang[g, AT], world.shun[g] = -1, now
+    for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
+        lay_out(world, world.crew[0, index, MEMBER])
+
+
 @inner
 def move_single(world: World, j: int, limit: float) -> tuple[int, bool]:
     """One of the moves of singles, begun at j: (which, whether it was kept)."""
@@ -999,10 +1081,14 @@ def move_single(world: World, j: int, limit: float) -> tuple[int, bool]:
 
 
 @compiled
-def anneal(world: World, moves: int, temperature: float) -> int:
-    """Try `moves` changes, each kept if it costs no more than chance at this temperature allows; how many were."""
-    gangs, singles = world.gang.shape[0], world.at.shape[0]
-    part = GANGS * gangs / (gangs + GANGS * singles)
+def anneal(world: World, moves: int, temperature: float, part: float, chance: int) -> int:
+    """Try `moves` changes, `part` of them of gangs, each kept if it costs no more than chance at this temperature allows;
+    how many were. Chance begins at `chance`: inside compiled functions it is numba's own, and each thread's.
+    """
+    np.random.seed(chance)
+    find_late(world)
+    world.enough[0] = ENOUGH * temperature
+    gangs, singles = world.gang.shape[0], world.mine.shape[0]
     kept = 0
     for _ in range(moves):
         limit = -temperature * np.log(1.0 - np.random.random())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,6 +92,11 @@ class Packed:
         for name, old in zip(_KEPT, kept, strict=True):
             getattr(self.world, name)[...] = old
         kernel.lay_out_all(self.world)
+
+    def twin(self) -> Packed:
+        """Another of the same, with arrays of its own."""
+        arrays = {name: value.copy() for name, value in self.world._asdict().items() if name != "horizon"}
+        return replace(self, world=self.world._replace(**arrays))
 
     def _members(self, number: int, demand: Demand) -> tuple[Slot, ...]:
         first_job, _, first, end, start, *_ = (int(value) for value in self.world.gang[number])
@@ -193,7 +198,7 @@ def pack(problem: Problem) -> Packed:
         at=_zeros(len(singles), 6),
         gain=np.zeros(len(singles)),
         gain_of=_zeros(len(singles)) - 1,
-        version=_zeros(count + 1),
+        version=_zeros(count),
         gang=_table(gang, 7),
         crew=_zeros(2, crew_size, 4),
         new_order=_zeros(2, places),
@@ -204,10 +209,17 @@ def pack(problem: Problem) -> Packed:
         saved=_zeros(64, places + 2),
         ruined=_zeros(64),
         tally=_zeros(7, 2),
+        mine=np.arange(len(singles), dtype=np.int32),
+        ticks=np.array((1, 1), np.int32),
+        shun=_zeros(len(gangs)) - kernel.NEVER,
+        enough=np.zeros(1),
+        floor=np.zeros(len(singles)),
+        late=_zeros(len(singles) + 1),
         horizon=problem.horizon_min,
     )
     packed = Packed(problem=problem, singles=singles, gangs=gangs, world=world)
     packed.gather(Plan())
+    kernel.find_floors(world)
     return packed
 
 

@@ -99,9 +99,8 @@ def test_after_any_number_of_moves_the_kernel_counts_what_the_plan_costs(seed: i
     problem = bench_lab(seed, machines=10, jobs=60)
     packed = pack(problem)
     packed.lay(first_plan(problem))
-    kernel.seed(seed)
-    for temperature in (1000.0, 10.0, 0.1):
-        kernel.anneal(packed.world, 10_000, temperature)
+    for chance, temperature in enumerate((1000.0, 10.0, 0.1), seed):
+        kernel.anneal(packed.world, 10_000, temperature, 0.02, chance)
         plan = Plan(slots=packed.slots())
         counted = kernel.total(packed.world)
         assert violations(problem, plan) == ()
@@ -123,8 +122,7 @@ def test_a_search_begins_as_the_plan_it_was_given_stands(seed: int) -> None:
 def test_every_kind_of_move_is_tried_and_some_of_each_are_kept() -> None:
     packed = pack(problem := bench_lab(2, machines=10, jobs=60))
     packed.lay(first_plan(problem))
-    kernel.seed(1)
-    kernel.anneal(packed.world, 30_000, 100.0)
+    kernel.anneal(packed.world, 30_000, 100.0, 0.02, 1)
     assert (packed.world.tally > 0).all()
 
 

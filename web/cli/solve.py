@@ -98,13 +98,13 @@ def _write(path: Path, data: bytes) -> None:
 
 def _solve(problem: Problem, limit_s: float, seed: int, speech: Words) -> Solved:
     """The search is imported late: to load its compiled half takes a second that no other command should wait for."""
-    from scheduler.search import first_plan, search, warm
+    from scheduler.search import first_plan, search, usual_threads, warm
 
     with errors.status(speech.gettext("Getting the search ready, half a minute the first time …")) as status:
         warm()
         status.update(speech.gettext("Searching …"))
         first = first_plan(problem)
-        found = search(problem, first, limit_s=max(limit_s, 1e-3), seed=seed)
+        found = search(problem, first, limit_s=max(limit_s, 1e-3), seed=seed, threads=usual_threads())
     return Solved(
         problem=problem,
         first=objective(problem, first),
