@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from numpy.random import default_rng
 
 from scheduler.check import violations
 from scheduler.greedy import replan, solve
 from scheduler.plan import Plan, objective
 from scheduler.problem import Family, Need, Piece, Problem, SetupRule, Told
 from scheduler.search import cost, first_plan, kernel, search, warm
+from scheduler.search.hands import Parts
 from scheduler.search.packed import pack
 from tests.bench.labs import lab as bench_lab
 from tests.scheduler.instances import always, job, lab, machine, tiny
@@ -55,6 +59,47 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     one, other = (search(problem, iterations=5000, limit_s=60, seed=7) for _ in range(2))
     assert one.plan == other.plan
     assert one.iterations == 5000
+
+
+@pytest.mark.parametrize(("machines", "jobs"), [(6, 40), (30, 400)])
+def test_two_threads_give_the_same_plan_each_time_and_a_sound_one(machines: int, jobs: int) -> None:
+    """Chains side by side at 40 demands, one plan in parts at 400; each cools more than once."""
+    problem = lab(5, machines=machines, jobs=jobs, gangs=4)
+    moves = 2000 * jobs if jobs < 100 else 100 * jobs
+    given = first_plan(problem)
+    one, other = (search(problem, given, iterations=moves, limit_s=600, seed=7, threads=2) for _ in range(2))
+    assert one.plan == other.plan
+    assert violations(problem, one.plan) == ()
+    assert one.objective == objective(problem, one.plan) < objective(problem, given)
+
+
+def test_after_any_number_of_moves_in_parts_the_kernel_counts_what_the_plan_costs() -> None:
+    """Two threads write into the same arrays, each where no other reads."""
+    problem = bench_lab(4, machines=40, jobs=400)
+    packed = pack(problem)
+    packed.lay(first_plan(problem))
+    with closing(Parts(packed, 2, default_rng(1))) as parts:
+        for temperature in (1000.0, 100.0, 10.0, 1.0):
+            parts.anneal(8000, temperature)
+            plan = Plan(slots=packed.slots())
+            assert violations(problem, plan) == ()
+            assert kernel.total(packed.world) == pytest.approx(cost(objective(problem, plan)))
+
+
+def test_who_is_sent_away_does_not_come_back_to_where_it_stood() -> None:
+    packed = pack(problem := bench_lab(4, machines=40, jobs=400))
+    packed.lay(first_plan(problem))
+    stood = packed.world.gang[2, kernel.AT]
+    kernel.send_away(packed.world, 2)
+    assert packed.gangs[2].id not in packed.slots()
+    kernel.anneal(packed.world, 20_000, 1.0, 0.5, 1)
+    assert abs(packed.world.gang[2, kernel.AT] - stood) >= kernel.AWAY
+    assert violations(problem, Plan(slots=packed.slots())) == ()
+
+
+def test_all_of_the_kernel_was_compiled_by_the_warming_up() -> None:
+    """Whatever the threads hand to it."""
+    assert len(kernel.anneal.signatures) == 1  # type: ignore[attr-defined]  # numba's own
 
 
 def test_it_finds_the_order_that_keeps_both_promises() -> None:
@@ -161,10 +206,10 @@ def test_a_problem_without_demands_has_an_empty_plan() -> None:
     assert (found.plan.slots, found.iterations) == ({}, 0)
 
 
-def test_uncompiled_it_finds_sound_plans_too() -> None:
+def test_uncompiled_it_finds_the_same_plans() -> None:
     """The same functions as plain Python: what is compiled is what the tests can step through."""
     said = subprocess.run(
-        [sys.executable, "-c", _UNCOMPILED],
+        [sys.executable, "-c", "from tests.scheduler.test_search import found; print(*found())"],
         cwd=ROOT,
         env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -172,20 +217,20 @@ def test_uncompiled_it_finds_sound_plans_too() -> None:
         timeout=200,
         check=True,
     )
-    assert said.stdout.split() == ["True", "True"]
+    assert said.stdout.split() == [str(value) for value in found()]
 
 
-_UNCOMPILED = """
-from scheduler.check import violations
-from scheduler.plan import objective
-from scheduler.search import first_plan, search, warm
-from tests.scheduler.instances import lab
-warm()
-problem = lab(2, machines=6, jobs=40, gangs=3)
-given = first_plan(problem)
-found = search(problem, given, iterations=1500, limit_s=100, seed=2)
-print(violations(problem, found.plan) == (), objective(problem, found.plan) <= objective(problem, given))
-"""
+def found() -> Iterator[float]:
+    """What one thread finds, two side by side, and two in parts."""
+    problem = lab(2, machines=6, jobs=40, gangs=3)
+    given = first_plan(problem)
+    for threads in (1, 2):
+        yield cost(search(problem, given, iterations=700, limit_s=600, seed=2, threads=threads).objective)
+    packed = pack(problem)
+    packed.lay(given)
+    with closing(Parts(packed, 2, default_rng(1))) as parts:
+        parts.anneal(300, 50.0)
+    yield kernel.total(packed.world)
 
 
 def test_what_has_dates_is_brought_to_the_one_liked_best() -> None:
