@@ -86,5 +86,7 @@ def _has_ended(app: Litestar) -> None:
 def register(app: Litestar, *handlers: HTTPRouteHandler) -> None:
     """Routes of one test's own; no other test gets this application afterwards."""
     app.on_shutdown.remove(_has_ended)
+    if app in _ended:  # it has served another server of this test before
+        _ended.remove(app)
     for handler in handlers:
         app.register(handler)

@@ -27,6 +27,7 @@ Ends = RunState | frozenset[RunState]
 UNSENT: Final = frozenset({F, I})  # the start, or the loss of the cable
 STARTED: Final = frozenset({F, S})  # the end of the boot, or the start
 STOPPED: Final = frozenset({F, C})  # the fault, or the cancel
+KILLED: Final = frozenset({I, C})  # the kill, or the cancel
 MET: Final = frozenset({F, S})  # the start that meets the fault, or a look that has met it before
 
 
@@ -103,7 +104,7 @@ MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
         row("socket_drop:1", "the websocket is cut, and refused for a while", F, S, P, C),
         row("printer_lost:2", "the printer is gone from its server for a while", F, I, I, I),
         row("half_open:2", "connections are accepted, nothing is ever said", F, S, P, C),
-        row("server_killed:1", "its server is killed and comes back", F, I, I, I),
+        row("server_killed:1", "its server is killed and comes back", F, I, I, KILLED),
         *_NETWORK,
     ),
     "moonraker": (
@@ -124,7 +125,7 @@ MATRIX: Final[Mapping[str, tuple[Row, ...]]] = {
         row(
             "half_open:6", "connections are accepted, nothing is said until its end was forgotten", F, I, P, C
         ),
-        row("server_killed:1", "its server is killed and comes back", F, I, I, I),
+        row("server_killed:1", "its server is killed and comes back", F, I, I, KILLED),
         *_NETWORK,
     ),
 }
