@@ -8,7 +8,8 @@ MAKEFLAGS += --no-print-directory
 HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA ?= data
-WORKERS ?= 2
+# On two cores: a third of the time tests wait for a clock, a peer or a disk.
+WORKERS ?= 3
 VENV ?= .venv
 # The first Python that is new enough; PYTHON=... chooses another.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
