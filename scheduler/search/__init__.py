@@ -160,10 +160,8 @@ def warm() -> None:
 
     hours = (Piece(0, 600),)
     jobs = tuple(
-        Demand(id=str(n), needs=(Need(eligible=(0, 1), quantity=q),), duration_min={0: 10, 1: 12}, due=30)
-        for n, q in enumerate((1, 1, 1, 2))
+        Demand(id=str(n), needs=(Need(eligible=(0, 1)),), duration_min={0: 10, 1: 12}, due=30)
+        for n in range(4)
     )
     machines = tuple(Machine(index=n, staffed=hours, open=hours) for n in range(2))
-    problem = Problem(horizon_min=600, machines=machines, demands=jobs)
-    search(problem, iterations=200, limit_s=3600)
-    kernel.send_away(pack(problem).world, 0)
+    search(Problem(horizon_min=600, machines=machines, demands=jobs), iterations=200, limit_s=3600)

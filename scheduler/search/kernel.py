@@ -38,7 +38,6 @@ HOT, MANY = (
 ENOUGH = 0.05  # of the temperature: what costs no more has found its place, the rest is not looked at: twice as fast
 ANYWHERE = 0.5  # of the times a place is looked for on machines in any order, not first where it stood
 BLINK = 0.05  # of the places are not looked at: what is best is not always best for all
-AWAY = 120  # minutes from the start it shuns, at least
 GRID = 8  # a calendar is looked up by the minute over 2**GRID
 
 # The tiers of plan.Objective as one number: a tier is worth a thousandth of the one above or less, so that annealing
@@ -137,7 +136,6 @@ class World(NamedTuple):
     late: (
         Ints  # the singles that were late beyond that when the last moves began, and in the last row how many
     )
-    shun: Ints  # gangs: a start it stays away from
     enough: Floats  # one number: a place that costs no more is good enough for who looks for one
     horizon: int
 
@@ -1009,7 +1007,7 @@ def move_gang(world: World, g: int, limit: float) -> bool:
     """A gang goes to another start or another crew, whole; the singles flow around it, or are put elsewhere."""
     gang, crew = world.gang, world.crew
     now, start = gang[g, AT], a_start(world, g)
-    if start >= world.horizon or abs(start - world.shun[g]) < AWAY:
+    if start >= world.horizon:
         return False
     first, last = gang[g, CREW], gang[g, CREW_END]
     if now >= 0:
@@ -1041,20 +1039,6 @@ def move_gang(world: World, g: int, limit: float) -> bool:
     put(world, g, 1, now)
     exchange(world, g, start, now)
     return False
-
-
-@compiled
-def send_away(world: World, g: int) -> None:
-    """The gang, no other, has no place and shuns the one it had."""
-    for other in range(world.shun.shape[0]):
-        world.shun[other] = -NEVER
-    now = world.gang[g, AT]
-    if now < 0:
-        return
-    lift(world, g, 0)
-    world.gang[g, AT], world.shun[g] = -1, now
-    for index in range(world.gang[g, CREW], world.gang[g, CREW_END]):
-        lay_out(world, world.crew[0, index, MEMBER])
 
 
 @inner

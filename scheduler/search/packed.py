@@ -211,7 +211,6 @@ def pack(problem: Problem) -> Packed:
         tally=_zeros(7, 2),
         mine=np.arange(len(singles), dtype=np.int32),
         ticks=np.array((1, 1), np.int32),
-        shun=_zeros(len(gangs)) - kernel.NEVER,
         enough=np.zeros(1),
         floor=np.zeros(len(singles)),
         late=_zeros(len(singles) + 1),

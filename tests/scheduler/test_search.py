@@ -86,17 +86,6 @@ def test_after_any_number_of_moves_in_parts_the_kernel_counts_what_the_plan_cost
             assert kernel.total(packed.world) == pytest.approx(cost(objective(problem, plan)))
 
 
-def test_who_is_sent_away_does_not_come_back_to_where_it_stood() -> None:
-    packed = pack(problem := bench_lab(4, machines=40, jobs=400))
-    packed.lay(first_plan(problem))
-    stood = packed.world.gang[2, kernel.AT]
-    kernel.send_away(packed.world, 2)
-    assert packed.gangs[2].id not in packed.slots()
-    kernel.anneal(packed.world, 20_000, 1.0, 0.5, 1)
-    assert abs(packed.world.gang[2, kernel.AT] - stood) >= kernel.AWAY
-    assert violations(problem, Plan(slots=packed.slots())) == ()
-
-
 def test_all_of_the_kernel_was_compiled_by_the_warming_up() -> None:
     """Whatever the threads hand to it."""
     assert len(kernel.anneal.signatures) == 1  # type: ignore[attr-defined]  # numba's own
