@@ -33,6 +33,8 @@ CYCLE, OF_ALL = 4000, 16
 AGAIN = (1.0, 0.5, 0.2)  # from so much of the first temperature, in turn
 COOLEST = 0.015  # the last temperature, of the first: at 200 x 4,000 all is frozen below;
 QUENCH, QUENCHED = 0.9, 3e-5  # but from this part of the time on it falls by so much more, for lesser tiers
+# The end of such a run is for the lesser tiers alone, from the best plan: warm enough for promises, at last for nothing.
+POLISH, POLISHING, POLISHED = 0.9, 1.0, 1e-4
 MENDED_BY_HAND = (
     600  # up to so many demands the Board's first plan is tried beside the kernel's: 20 ms at 400
 )
@@ -94,12 +96,16 @@ def search(
             moves = chunk if iterations is None else min(chunk, iterations - tried)
             if tried == chunk:
                 cycles = _cycles(tried / part if iterations is None else iterations, demands)
-            if int(part * cycles) > cycle:
-                cycle = int(part * cycles)
+            turns = part * cycles / (POLISH if cycles > 1 else 1.0)
+            if int(turns) > cycle and cycle < cycles:
+                cycle = int(turns)
                 hands.again()
             patience = tried / part / cycles / demands / PATIENT if tried else 0.0
             warmth = AGAIN[cycle % len(AGAIN)] * max(LEAST_WARM, min(1.0, patience))
-            hands.anneal(moves, warmest * warmth * _cooled(part * cycles - cycle))
+            temperature = warmest * warmth * _cooled(turns - cycle)
+            if cycle >= cycles:
+                temperature = POLISHING * POLISHED ** ((part - POLISH) / (1.0 - POLISH))
+            hands.anneal(moves, temperature)
             tried += moves
     packed.restore(hands.best)
     found = replan(problem, Plan(slots=packed.slots()))  # who has no place is tried in the gaps, or told why
