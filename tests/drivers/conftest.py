@@ -59,19 +59,24 @@ class Hosts:
 
     def processes(self) -> list[psutil.Process]:
         """Hosts, guardians and mocks of this test: all have its folder in their command line."""
+        return self._alive("")
+
+    def guardians(self) -> list[psutil.Process]:
+        return self._alive("guardian.py")
+
+    def _alive(self, program: str) -> list[psutil.Process]:
         found = []
         for process in psutil.process_iter():
             try:
                 words = process.cmdline()
                 alive = process.status() != psutil.STATUS_ZOMBIE
-            except psutil.Error:
+            except psutil.Error:  # it has just ended
                 continue
-            if alive and process.pid != os.getpid() and any(str(self.folder) in word for word in words):
+            if not alive or process.pid == os.getpid():
+                continue
+            if any(str(self.folder) in word for word in words) and any(program in word for word in words):
                 found.append(process)
         return found
-
-    def guardians(self) -> list[psutil.Process]:
-        return [p for p in self.processes() if any("guardian.py" in word for word in p.cmdline())]
 
 
 @pytest.fixture
